@@ -1,0 +1,3 @@
+//! Load generator, sinks and recorded results.
+
+fn main() {}

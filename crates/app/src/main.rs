@@ -1,0 +1,3 @@
+//! The fanfare binary: settings, commands, wiring.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! From accepted event to settled delivery, durably.

@@ -1,0 +1,1 @@
+//! What we decide: match, merge, plan, retry.

@@ -1,0 +1,1 @@
+//! What users program: CEL expressions and RE2 regular expressions.

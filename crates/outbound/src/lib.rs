@@ -1,0 +1,1 @@
+//! How we dial out: one HTTP client, TLS, proxy, limits, redaction.

@@ -1,0 +1,1 @@
+//! HTTP: events, health, metrics, control.

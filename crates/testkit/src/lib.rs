@@ -1,0 +1,1 @@
+//! Fakes, fixtures and real sinks for tests. Never a product dependency.

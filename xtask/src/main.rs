@@ -1,0 +1,3 @@
+//! Our automation, in Rust.
+
+fn main() {}
