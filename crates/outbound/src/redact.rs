@@ -1,0 +1,338 @@
+//! URLs and texts fit for logs, conditions and messages.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use api::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use url::Url;
+
+use crate::error::Endpoint;
+
+/// What stands where a secret was.
+pub const REPLACEMENT: &str = "*****";
+
+/// Values shorter than this are not looked for: they would tear holes into ordinary words, and a
+/// secret this short is none.
+const SHORTEST_VALUE: usize = 4;
+
+/// Inner pieces of encoded values shorter than this are not looked for, for the same reason.
+const SHORTEST_PIECE: usize = 8;
+
+/// A path segment of this length is taken for a secret by itself; shorter ones are words.
+const SHORTEST_SEGMENT: usize = 8;
+
+/// What the encoders of most URL libraries leave alone.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Removes known secrets from texts.
+///
+/// It looks for each value as it is, without surrounding white space, percent-encoded, as the inside
+/// of a JSON string, and within base64 at any offset (so a token inside Basic credentials is found
+/// too). Values under four bytes are ignored. Overlapping finds are removed together.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    needles: BTreeSet<Secret<String>>,
+}
+
+impl Redactor {
+    /// A redactor that knows no secret yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a secret value. Bytes that are no UTF-8 are known by their base64 forms only.
+    pub fn hide(&mut self, value: &[u8]) {
+        for value in [value, value.trim_ascii()] {
+            if let Ok(text) = std::str::from_utf8(value) {
+                self.hide_text(text);
+            }
+            if value.len() >= SHORTEST_VALUE {
+                for piece in base64_pieces(value) {
+                    self.add(piece, SHORTEST_PIECE);
+                }
+            }
+        }
+    }
+
+    /// Adds the parts of a URL that may be secret: user information, the path as a whole and each
+    /// long segment of it, and the values in its query.
+    pub fn hide_url(&mut self, url: &Url) {
+        let decoded = |part: &str| percent_decode_str(part).collect::<Vec<u8>>();
+        self.hide(&decoded(url.username()));
+        self.hide(&decoded(url.password().unwrap_or_default()));
+        self.hide(url.path().as_bytes());
+        for segment in url.path().split('/') {
+            if segment.len() >= SHORTEST_SEGMENT {
+                self.hide(segment.as_bytes());
+                self.hide(&decoded(segment));
+            }
+        }
+        self.hide(url.query().unwrap_or_default().as_bytes());
+        for (_, value) in url.query_pairs() {
+            self.hide(value.as_bytes());
+        }
+    }
+
+    /// The text with every known secret replaced by [`REPLACEMENT`].
+    ///
+    /// A secret that the text's end cuts short is replaced too when at least eight of its bytes are
+    /// there, because texts from outside arrive capped.
+    pub fn redact(&self, text: &str) -> String {
+        let mut finds: Vec<(usize, usize)> = Vec::new();
+        for needle in &self.needles {
+            let needle = needle.expose();
+            let found = overlapping(text, needle);
+            finds.extend(found.map(|start| (start, start.saturating_add(needle.len()))));
+            finds.extend(cut_short(text, needle).map(|start| (start, text.len())));
+        }
+        finds.sort_unstable();
+        let mut redacted = String::with_capacity(text.len());
+        let mut copied = 0;
+        for (start, end) in finds {
+            if end <= copied {
+                continue;
+            }
+            if start >= copied {
+                redacted.push_str(text.get(copied..start).unwrap_or_default());
+                redacted.push_str(REPLACEMENT);
+            }
+            copied = end;
+        }
+        redacted.push_str(text.get(copied..).unwrap_or_default());
+        redacted
+    }
+
+    fn hide_text(&mut self, text: &str) {
+        if text.len() < SHORTEST_VALUE {
+            return;
+        }
+        self.add(text.to_owned(), SHORTEST_VALUE);
+        for set in [NON_ALPHANUMERIC, UNRESERVED] {
+            let encoded = utf8_percent_encode(text, set).to_string();
+            self.add(lowercase_escapes(&encoded), SHORTEST_VALUE);
+            self.add(encoded.replace("%20", "+"), SHORTEST_VALUE);
+            self.add(encoded, SHORTEST_VALUE);
+        }
+        // Also as a `Debug` or JSON string would show it.
+        let escaped = text.escape_debug().to_string();
+        self.add(escaped, SHORTEST_VALUE);
+    }
+
+    fn add(&mut self, needle: String, shortest: usize) {
+        if needle.len() >= shortest {
+            self.needles.insert(Secret::new(needle));
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Redactor(*****)")
+    }
+}
+
+/// A URL for people: `scheme://host[:port]/*****`. Without a path, query or user information it is
+/// the plain `scheme://host[:port]`.
+pub fn url_for_humans(url: &Url) -> String {
+    let endpoint = Endpoint::of(url);
+    let bare = matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if bare {
+        endpoint.to_string()
+    } else {
+        format!("{endpoint}/{REPLACEMENT}")
+    }
+}
+
+/// Where `needle` begins in `text`, overlapping finds included.
+fn overlapping<'a>(text: &'a str, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let step = needle.chars().next().map_or(1, char::len_utf8);
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from + text.get(from..)?.find(needle)?;
+        from = start + step;
+        Some(start)
+    })
+}
+
+/// Where the longest beginning of `needle` starts that ends the text, if it is long enough.
+fn cut_short(text: &str, needle: &str) -> Option<usize> {
+    let longest = needle.len().saturating_sub(1).min(text.len());
+    (SHORTEST_PIECE..=longest)
+        .rev()
+        .filter_map(|length| needle.get(..length))
+        .find(|beginning| text.ends_with(beginning))
+        .map(|beginning| text.len() - beginning.len())
+}
+
+/// The characters that `value` alone decides, in base64 at each of the three possible offsets.
+fn base64_pieces(value: &[u8]) -> Vec<String> {
+    let mut pieces = Vec::new();
+    for offset in 0..3_usize {
+        let mut padded = vec![0; offset];
+        padded.extend_from_slice(value);
+        // A character belongs to the value alone when all of its six bits lie within it.
+        let first = (offset * 8).div_ceil(6);
+        let last = padded.len() * 8 / 6;
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&padded);
+            pieces.extend(encoded.get(first..last).map(str::to_owned));
+        }
+    }
+    pieces
+}
+
+/// `%2F` as `%2f`: both are in use.
+fn lowercase_escapes(encoded: &str) -> String {
+    let mut result = String::with_capacity(encoded.len());
+    let mut escape_left = 0;
+    for character in encoded.chars() {
+        if character == '%' {
+            escape_left = 2;
+            result.push(character);
+        } else if escape_left > 0 {
+            escape_left -= 1;
+            result.push(character.to_ascii_lowercase());
+        } else {
+            result.push(character);
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::STANDARD;
+
+    fn redactor(values: &[&str]) -> Redactor {
+        let mut redactor = Redactor::new();
+        for value in values {
+            redactor.hide(value.as_bytes());
+        }
+        redactor
+    }
+
+    #[test]
+    fn every_occurrence_is_replaced() {
+        let redacted = redactor(&["hunter2"]).redact("hunter2, hunter2hunter2 and hunter3");
+        assert_eq!(redacted, "*****, ********** and hunter3");
+    }
+
+    #[test]
+    fn the_longest_of_nested_and_overlapping_values_goes_entirely() {
+        let redactor = redactor(&["abcdef", "defghi", "abcd"]);
+        assert_eq!(redactor.redact("<abcdefghi>"), "<*****>");
+        assert_eq!(redactor.redact("<abcdef> <abcd>"), "<*****> <*****>");
+    }
+
+    #[test]
+    fn values_with_surrounding_white_space_are_known_without_it() {
+        let redactor = redactor(&["s3cr3t-token\n"]);
+        assert_eq!(redactor.redact("token=s3cr3t-token;"), "token=*****;");
+        assert_eq!(redactor.redact("token=s3cr3t-token\n;"), "token=*****;");
+    }
+
+    #[test]
+    fn percent_encoded_forms_are_found() {
+        let redactor = redactor(&["p/ss w%rd-1"]);
+        for text in [
+            "p%2Fss%20w%25rd-1",
+            "p%2fss%20w%25rd-1",
+            "p%2Fss+w%25rd-1",
+            "p%2Fss%20w%25rd%2D1",
+        ] {
+            assert_eq!(redactor.redact(text), "*****", "{text}");
+        }
+    }
+
+    #[test]
+    fn base64_is_found_at_any_offset() {
+        let secret = "correct horse battery";
+        let redactor = redactor(&[secret]);
+        for prefix in ["", "a", "ab", "abc:", "user:"] {
+            let text = STANDARD.encode(format!("{prefix}{secret}"));
+            let redacted = redactor.redact(&text);
+            assert!(redacted.contains(REPLACEMENT), "{text} {redacted}");
+            // What is left is too little to hold any of the secret but a few bits at its edges.
+            assert!(redacted.len() <= REPLACEMENT.len() + 12, "{redacted}");
+        }
+    }
+
+    #[test]
+    fn escaped_forms_are_found() {
+        let redactor = redactor(&["line one\nline \"two\""]);
+        let json = format!("{:?}", "x line one\nline \"two\" y");
+        assert_eq!(redactor.redact(&json), "\"x ***** y\"");
+    }
+
+    #[test]
+    fn a_secret_cut_by_the_end_of_the_text_is_found() {
+        let redactor = redactor(&["0123456789abcdef"]);
+        assert_eq!(redactor.redact("got 0123456789"), "got *****");
+        assert_eq!(redactor.redact("got 012"), "got 012");
+    }
+
+    #[test]
+    fn short_values_are_ignored() {
+        let redactor = redactor(&["", "a", "abc", " ab "]);
+        assert_eq!(redactor.redact("abc ab a"), "abc ab a");
+    }
+
+    #[test]
+    fn multibyte_text_is_cut_at_character_boundaries() {
+        let redactor = redactor(&["пароль"]);
+        assert_eq!(redactor.redact("→пароль←"), "→*****←");
+    }
+
+    #[test]
+    fn parts_of_a_url_are_found() {
+        let url = "https://bob:hunter%402@hooks.example/services/T0000000/abcdefghijklmnop?key=qwerty%20uiop";
+        let mut redactor = Redactor::new();
+        redactor.hide_url(&Url::parse(url).unwrap());
+        let redacted = redactor.redact(&format!(
+            "{url} | hunter@2 | abcdefghijklmnop | qwerty uiop | T0000000"
+        ));
+        for secret in ["hunter", "abcdefghijklmnop", "qwerty", "T0000000"] {
+            assert!(!redacted.contains(secret), "{redacted}");
+        }
+        assert!(redacted.contains("hooks.example"), "{redacted}");
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", redactor(&["hunter2"])), "Redactor(*****)");
+    }
+
+    #[test]
+    fn urls_for_people_name_the_endpoint_only() {
+        for (url, shown) in [
+            (
+                "https://u:p@hooks.example/services/T/B/X?y=z",
+                "https://hooks.example/*****",
+            ),
+            (
+                "https://hooks.example:8443/a#b",
+                "https://hooks.example:8443/*****",
+            ),
+            (
+                "https://hooks.example/?token=x",
+                "https://hooks.example/*****",
+            ),
+            ("https://hooks.example", "https://hooks.example"),
+            ("http://[2001:db8::1]/x", "http://[2001:db8::1]/*****"),
+        ] {
+            assert_eq!(url_for_humans(&Url::parse(url).unwrap()), shown);
+        }
+    }
+}
