@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use decode::{DecodeError, decode};
-pub use wire::to_wire_json;
+pub use wire::{to_wire_json, to_wire_value};
 
 /// Severity of failures; the only one that an `error` Alert takes.
 pub const SEVERITY_ERROR: &str = "error";

@@ -13,7 +13,7 @@ pub mod schema;
 pub mod secret;
 
 pub use alert::{Alert, EventSource};
-pub use event::{Event, ObjectReference};
+pub use event::{Event, ObjectReference, to_wire_json, to_wire_value};
 pub use object::{GROUP, ObjectKey, ObjectMeta};
 pub use problem::{Problem, Severity};
 pub use provider::Provider;

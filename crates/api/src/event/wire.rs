@@ -3,8 +3,10 @@
 use std::io;
 
 use serde::Serialize;
-use serde_json::Serializer;
 use serde_json::ser::{CharEscape, Formatter};
+use serde_json::{Serializer, Value};
+
+use super::Event;
 
 /// Serialises any value as Go's default JSON encoder does: compact, with `<`, `>`, `&`, U+2028 and
 /// U+2029 as escapes and all other non-ASCII as it is.
@@ -12,6 +14,11 @@ pub fn to_wire_json<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Erro
     let mut bytes = Vec::with_capacity(1024);
     value.serialize(&mut Serializer::with_formatter(&mut bytes, GoFormatter))?;
     Ok(bytes)
+}
+
+/// An event as the JSON object that expressions look at.
+pub fn to_wire_value(event: &Event) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(event)
 }
 
 struct GoFormatter;

@@ -1,0 +1,1 @@
+//! Planning: which alerts get a delivery.

@@ -1,0 +1,90 @@
+//! All ports on one page: the traits through which deciding code asks the outside world.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::{ObjectKey, ObjectReference, Problem, Provider, SecretData};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::CleanEvent;
+use crate::delivery::{Delivery, Outcome};
+use crate::provider::Capabilities;
+
+/// What time it is. Sleeping belongs to the runtime.
+pub trait Clock: Send + Sync {
+    /// Wall-clock time.
+    fn now(&self) -> Timestamp;
+}
+
+/// Random numbers.
+pub trait Random: Send + Sync {
+    /// A number in `0.0..1.0`.
+    fn fraction(&self) -> f64;
+}
+
+/// Labels of the objects that events are about.
+pub trait ObjectReader: Send + Sync {
+    /// The labels of one object; `None` if it does not exist or cannot be read.
+    fn labels<'a>(
+        &'a self,
+        object: &'a ObjectReference,
+    ) -> BoxFuture<'a, Option<BTreeMap<String, String>>>;
+}
+
+/// A Secret as it is now.
+#[derive(Clone, Debug)]
+pub struct VersionedSecret {
+    /// Changes whenever the data changes; reveals nothing about it.
+    pub version: String,
+    /// The data.
+    pub data: Arc<SecretData>,
+}
+
+/// Why a Secret could not be read; missing ones are `Ok(None)`.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("reading secret `{key}`: {reason}")]
+pub struct SecretError {
+    /// Which one.
+    pub key: ObjectKey,
+    /// What went wrong; never the content.
+    pub reason: String,
+}
+
+/// Secrets, read when an attempt starts.
+pub trait SecretReader: Send + Sync {
+    /// The data of a Secret, now.
+    fn read<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+    ) -> BoxFuture<'a, Result<Option<VersionedSecret>, SecretError>>;
+}
+
+/// Which provider types exist and what they need. Answered by `providers`, asked by validation, so
+/// that conditions, `check` and start-up all say the same thing.
+pub trait KindDirectory: Send + Sync {
+    /// All type names, sorted.
+    fn names(&self) -> Vec<&'static str>;
+    /// What a type can do; `None` if there is no such type.
+    fn capabilities(&self, kind: &str) -> Option<Capabilities>;
+    /// Problems of a Provider that only its type knows, without looking at Secrets.
+    fn check(&self, provider: &Provider) -> Vec<Problem>;
+}
+
+/// One attempt to keep a promise, all look-ups included.
+pub trait Courier: Send + Sync {
+    /// Finds the Provider, reads its Secrets, sends. Never longer than the Provider's timeout plus
+    /// the time its Secrets take; every detail in the answer is redacted.
+    fn deliver<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        event: &'a CleanEvent,
+    ) -> BoxFuture<'a, Outcome>;
+}
+
+/// Facts remembered between deliveries.
+pub trait Memory: Send + Sync {
+    /// The value stored last under a key; `None` if there is none or it cannot be read.
+    fn recall<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<String>>;
+}
