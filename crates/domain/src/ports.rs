@@ -75,11 +75,13 @@ pub trait KindDirectory: Send + Sync {
 /// One attempt to keep a promise, all look-ups included.
 pub trait Courier: Send + Sync {
     /// Finds the Provider, reads its Secrets, sends. Never longer than the Provider's timeout plus
-    /// the time its Secrets take; every detail in the answer is redacted.
+    /// the time its Secrets take; every detail in the answer is redacted. `attempt` is 1 for the
+    /// first.
     fn deliver<'a>(
         &'a self,
         delivery: &'a Delivery,
         event: &'a CleanEvent,
+        attempt: u32,
     ) -> BoxFuture<'a, Outcome>;
 }
 

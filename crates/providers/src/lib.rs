@@ -1,1 +1,21 @@
 //! The destinations, one file each.
+//!
+//! To add one: a file under `kinds/` whose module docs are its user page, its line in [`kinds`],
+//! and a folder of fixtures. Nothing else changes. `CONTRIBUTING.md` has the recipe.
+//!
+//! A provider renders and classifies; it never decides about retries, never logs, and knows nothing
+//! of Kubernetes.
+
+pub mod classify;
+mod courier;
+pub mod directory;
+pub mod kind;
+pub mod kinds;
+pub mod notifier;
+pub mod settings;
+mod shared;
+
+pub use directory::Directory;
+pub use kind::ProviderKind;
+pub use notifier::{AttemptContext, Notifier, OneRequest};
+pub use settings::{ConfigError, ProviderSettings};

@@ -1,0 +1,83 @@
+//! What a provider implements.
+
+use std::time::Duration;
+
+use domain::Notification;
+use domain::delivery::{Failure, Receipt};
+use domain::ports::{Clock, Memory};
+use futures::future::BoxFuture;
+use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
+
+use crate::classify;
+use crate::shared::token_cache::TokenCache;
+
+/// What an attempt may use.
+pub struct AttemptContext<'a> {
+    /// The way out.
+    pub transport: &'a dyn HttpTransport,
+    /// TLS and proxy of this Provider.
+    pub route: &'a Route,
+    /// Time left for the whole attempt, measured from its start.
+    pub deadline: tokio::time::Instant,
+    /// Facts remembered between deliveries.
+    pub memory: &'a dyn Memory,
+    /// Minted tokens, never shared between Providers.
+    pub tokens: &'a TokenCache,
+    /// Wall-clock time, for signatures and `Retry-After` dates.
+    pub clock: &'a dyn Clock,
+    /// Which attempt this is; the first is 1.
+    pub attempt: u32,
+}
+
+impl AttemptContext<'_> {
+    /// Sends one request within what is left of the attempt's time; a failure to get an answer is
+    /// classified, any answer is returned.
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let left = self
+            .deadline
+            .saturating_duration_since(tokio::time::Instant::now());
+        let options = SendOptions::within(left.max(Duration::from_millis(1)));
+        self.transport
+            .send(request, self.route, &options)
+            .await
+            .map_err(|error| classify::transport_error(&error))
+    }
+}
+
+/// A live destination, built from a Provider and its Secrets.
+pub trait Notifier: Send + Sync {
+    /// One attempt. Errors may hold anything; the courier redacts them.
+    fn notify<'a>(
+        &'a self,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<Receipt, Failure>>;
+}
+
+/// The common case: one request, judged by its answer.
+pub trait OneRequest: Send + Sync {
+    /// Renders the request; pure and deterministic.
+    fn request(&self, notification: &Notification) -> Result<HttpRequest, Failure>;
+
+    /// Judges the answer; any 2xx is a success unless a type knows better.
+    fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
+        classify::by_status(response, clock.now())
+    }
+}
+
+impl<T: OneRequest> Notifier for T {
+    fn notify<'a>(
+        &'a self,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
+        Box::pin(async move {
+            let response = context.send(self.request(notification)?).await?;
+            self.judge(&response, context.clock)?;
+            Ok(Receipt {
+                status: Some(response.status.as_u16()),
+                ..Receipt::default()
+            })
+        })
+    }
+}
