@@ -48,7 +48,7 @@ const MOST_HEADERS: usize = 128;
 const LONGEST_REDIRECT_BODY: usize = 4 * 1024;
 
 /// A deadline beyond this is as good as none, and still fits into clocks.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_DEADLINE: Duration = Duration::from_hours(24);
 
 /// What a [`Client`] is made from.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl ClientSettings {
             user_agent,
             connect_timeout: Duration::from_secs(10),
             tls_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
             max_idle_per_host: 8,
             max_pools: 256,
             resolver: Arc::new(SystemResolver),

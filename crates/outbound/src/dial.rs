@@ -171,7 +171,10 @@ pub(crate) fn tls_reason(error: &std::io::Error) -> Option<TlsReason> {
 
 fn certificate_reason(error: &CertificateError) -> CertificateReason {
     match error {
-        CertificateError::UnknownIssuer => CertificateReason::UnknownIssuer,
+        // A bad signature is what an authority with the same name and another key makes of it.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            CertificateReason::UnknownIssuer
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             CertificateReason::Expired
         }

@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_pool_makes_room() {
-        let pools = Pools::new(2, Duration::from_secs(60));
+        let pools = Pools::new(2, Duration::from_mins(1));
         let made = Cell::new(0);
         let start = Instant::now();
         let get = |number: u8, second: u64| {
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn unused_pools_are_forgotten() {
-        let pools = Pools::new(10, Duration::from_secs(60));
+        let pools = Pools::new(10, Duration::from_mins(1));
         let start = Instant::now();
         pools.get(key(1), start, || 1);
         pools.get(key(2), start + Duration::from_secs(59), || 2);

@@ -176,16 +176,16 @@ pub struct ProxyEnvironment {
 }
 
 impl ProxyEnvironment {
-    /// Reads the three values; empty means unset. A proxy without a scheme is an `http` one.
+    /// Reads the values of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`; empty means unset. A proxy without a scheme is an `http` one.
     pub fn parse(
-        http_proxy: Option<&str>,
-        https_proxy: Option<&str>,
-        no_proxy: Option<&str>,
+        for_http: Option<&str>,
+        for_https: Option<&str>,
+        exceptions: Option<&str>,
     ) -> Result<Self, ProxyUrlError> {
         Ok(Self {
-            http: environment_proxy(http_proxy)?,
-            https: environment_proxy(https_proxy)?,
-            exceptions: NoProxy::parse(no_proxy.unwrap_or_default()),
+            http: environment_proxy(for_http)?,
+            https: environment_proxy(for_https)?,
+            exceptions: NoProxy::parse(exceptions.unwrap_or_default()),
         })
     }
 

@@ -1,7 +1,7 @@
 //! URLs and texts fit for logs, conditions and messages.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use api::Secret;
 use base64::Engine;
@@ -21,8 +21,11 @@ const SHORTEST_VALUE: usize = 4;
 /// Inner pieces of encoded values shorter than this are not looked for, for the same reason.
 const SHORTEST_PIECE: usize = 8;
 
-/// A path segment of this length is taken for a secret by itself; shorter ones are words.
+/// A path or segment of this length is taken for a secret by itself if there is a digit in it.
 const SHORTEST_SEGMENT: usize = 8;
+
+/// A path or segment of this length is taken for a secret by itself; shorter ones are words.
+const SHORTEST_SEGMENT_OF_LETTERS: usize = 16;
 
 /// What the encoders of most URL libraries leave alone.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -49,27 +52,27 @@ impl Redactor {
 
     /// Adds a secret value. Bytes that are no UTF-8 are known by their base64 forms only.
     pub fn hide(&mut self, value: &[u8]) {
+        if value.trim_ascii().len() < SHORTEST_VALUE {
+            return;
+        }
         for value in [value, value.trim_ascii()] {
             if let Ok(text) = std::str::from_utf8(value) {
                 self.hide_text(text);
             }
-            if value.len() >= SHORTEST_VALUE {
-                for piece in base64_pieces(value) {
-                    self.add(piece, SHORTEST_PIECE);
-                }
+            for piece in base64_pieces(value) {
+                self.add(piece, SHORTEST_PIECE);
             }
         }
     }
 
-    /// Adds the parts of a URL that may be secret: user information, the path as a whole and each
-    /// long segment of it, and the values in its query.
+    /// Adds the parts of a URL that may be secret: user information, the path and each
+    /// segment of it unless it is short, and the values in its query.
     pub fn hide_url(&mut self, url: &Url) {
         let decoded = |part: &str| percent_decode_str(part).collect::<Vec<u8>>();
         self.hide(&decoded(url.username()));
         self.hide(&decoded(url.password().unwrap_or_default()));
-        self.hide(url.path().as_bytes());
-        for segment in url.path().split('/') {
-            if segment.len() >= SHORTEST_SEGMENT {
+        for segment in std::iter::once(url.path()).chain(url.path().split('/')) {
+            if looks_secret(segment) {
                 self.hide(segment.as_bytes());
                 self.hide(&decoded(segment));
             }
@@ -110,9 +113,6 @@ impl Redactor {
     }
 
     fn hide_text(&mut self, text: &str) {
-        if text.len() < SHORTEST_VALUE {
-            return;
-        }
         self.add(text.to_owned(), SHORTEST_VALUE);
         for set in [NON_ALPHANUMERIC, UNRESERVED] {
             let encoded = utf8_percent_encode(text, set).to_string();
@@ -120,9 +120,10 @@ impl Redactor {
             self.add(encoded.replace("%20", "+"), SHORTEST_VALUE);
             self.add(encoded, SHORTEST_VALUE);
         }
-        // Also as a `Debug` or JSON string would show it.
-        let escaped = text.escape_debug().to_string();
-        self.add(escaped, SHORTEST_VALUE);
+        self.add(text.escape_debug().to_string(), SHORTEST_VALUE);
+        for also in ["", "<>&", "/"] {
+            self.add(json_escaped(text, also), SHORTEST_VALUE);
+        }
     }
 
     fn add(&mut self, needle: String, shortest: usize) {
@@ -152,6 +153,16 @@ pub fn url_for_humans(url: &Url) -> String {
     } else {
         format!("{endpoint}/{REPLACEMENT}")
     }
+}
+
+fn looks_secret(segment: &str) -> bool {
+    let has_digit = segment.bytes().any(|byte| byte.is_ascii_digit());
+    let shortest = if has_digit {
+        SHORTEST_SEGMENT
+    } else {
+        SHORTEST_SEGMENT_OF_LETTERS
+    };
+    segment.len() >= shortest
 }
 
 /// Where `needle` begins in `text`, overlapping finds included.
@@ -190,6 +201,28 @@ fn base64_pieces(value: &[u8]) -> Vec<String> {
         }
     }
     pieces
+}
+
+/// The inside of a JSON string. Encoders differ in what else they escape: Go `<`, `>` and `&`, PHP
+/// slashes.
+fn json_escaped(text: &str, also: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => escaped.push_str("\\\""),
+            '\\' => escaped.push_str("\\\\"),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            '/' if also.contains('/') => escaped.push_str("\\/"),
+            control if control < ' ' || also.contains(control) => {
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "\\u{:04x}", u32::from(control));
+            }
+            plain => escaped.push(plain),
+        }
+    }
+    escaped
 }
 
 /// `%2F` as `%2f`: both are in use.
@@ -274,6 +307,14 @@ mod tests {
         let redactor = redactor(&["line one\nline \"two\""]);
         let json = format!("{:?}", "x line one\nline \"two\" y");
         assert_eq!(redactor.redact(&json), "\"x ***** y\"");
+        let redactor = self::redactor(&["a/b<c>&\u{1}d"]);
+        for json in [
+            r"a/b\u003cc\u003e\u0026\u0001d",
+            r"a\/b<c>&\u0001d",
+            r"a/b<c>&\u0001d",
+        ] {
+            assert_eq!(redactor.redact(json), "*****", "{json}");
+        }
     }
 
     #[test]
@@ -307,6 +348,7 @@ mod tests {
             assert!(!redacted.contains(secret), "{redacted}");
         }
         assert!(redacted.contains("hooks.example"), "{redacted}");
+        assert_eq!(redactor.redact("two services"), "two services");
     }
 
     #[test]

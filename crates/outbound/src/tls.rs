@@ -134,7 +134,7 @@ impl fmt::Debug for TlsMaterial {
             .field("ca_certificates", &self.ca.len())
             .field("ca_trust", &self.ca_trust)
             .field("client_certificate", &self.client.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

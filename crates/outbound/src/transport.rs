@@ -32,8 +32,8 @@ pub struct HttpRequest {
     pub method: Method,
     /// Where to; user information in it becomes Basic credentials unless `Authorization` is set.
     pub url: Url,
-    /// Header fields. `Host`, `Content-Length`, `Transfer-Encoding` and `Trailer` are ours to set
-    /// and have no effect here.
+    /// Header fields. `Host`, `Content-Length`, `Transfer-Encoding`, `Trailer` and
+    /// `Proxy-Authorization` are ours to set and have no effect here.
     pub headers: HeaderMap,
     /// The body, sent with its length.
     pub body: Bytes,

@@ -130,6 +130,6 @@ fn debug_shows_counts_only() {
     let material = parse(Some(&certificate), Some(&certificate), Some(&key)).unwrap();
     assert_eq!(
         format!("{material:?}"),
-        "TlsMaterial { ca_certificates: 1, ca_trust: Only, client_certificate: true }"
+        "TlsMaterial { ca_certificates: 1, ca_trust: Only, client_certificate: true, .. }"
     );
 }
