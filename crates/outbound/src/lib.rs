@@ -17,7 +17,7 @@ mod dial;
 pub mod error;
 pub mod guard;
 pub mod limits;
-pub mod metrics;
+mod metrics;
 mod no_proxy;
 mod pools;
 pub mod proxy;

@@ -46,6 +46,10 @@ async fn a_body_that_drips_for_ever_ends_at_the_deadline_with_its_status() {
     assert_eq!(response.status, StatusCode::CREATED);
     assert!(response.truncated);
     assert!(!response.body.is_empty());
+    assert!(
+        response.body.len() < 64 * 1024,
+        "ended by time, not by size"
+    );
 }
 
 #[tokio::test]

@@ -1,13 +1,17 @@
 //! Connections are used again, by those who may share them, and what goes out on them.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, header};
-use outbound::Route;
+use outbound::{BoxedStream, Route};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::certificates::Authority;
-use crate::origin::{Answer, Origin, reply};
-use crate::setup::{Bench, Names, get, post, trusting};
+use crate::origin::{Answer, Origin, read_request, reply};
+use crate::setup::{AMPLE, Bench, Names, get, post, trusting};
 
 const OPENED: &str = r#"fanfare_outbound_connections_opened_total{via="direct"}"#;
 
@@ -65,6 +69,27 @@ async fn a_connection_that_closed_while_idle_is_replaced_unnoticed() {
     }
     assert_eq!(origin.seen().len(), 5);
     assert_eq!(bench.counter(OPENED), 5);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_by_us() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ended = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream: BoxedStream = Box::new(stream);
+        read_request(&mut stream, 1).await.unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap()
+    });
+    let mut settings = Bench::settings();
+    settings.idle_timeout = Duration::from_millis(10);
+    let bench = Bench::new(settings);
+    let target = format!("http://service.test:{port}/");
+    bench.send(get(&target), &Route::default()).await.unwrap();
+    let ended = tokio::time::timeout(AMPLE, ended).await;
+    assert_eq!(ended.expect("closed in time").unwrap(), 0);
 }
 
 #[tokio::test]
