@@ -1,0 +1,442 @@
+//! Stage 3: claim → courier → settle, lane by lane, fair between namespaces.
+//!
+//! One task decides who is next; each attempt is a task of its own. Providers take turns by
+//! namespace, each with a bounded number of attempts, and none while its breaker says so.
+
+mod queues;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::ObjectKey;
+use domain::DeliveryId;
+use domain::delivery::retry::{Policy, later};
+use domain::delivery::{DeliveryState, Failure, FailureClass, Outcome};
+use domain::ports::{Clock, Courier, Random};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::breaker::Permit;
+use crate::metrics::Metrics;
+use crate::settlement;
+use crate::store::{Claimed, Settlement, Store, StoreError};
+
+use queues::Queues;
+
+/// No attempt takes longer, whatever a Provider's timeout says.
+const LONGEST_ATTEMPT: Duration = Duration::from_mins(10);
+
+/// How long a claim holds; longer than any attempt.
+const LEASE: Duration = Duration::from_mins(15);
+
+/// How often the worker looks around although nothing happened.
+const POLL: Duration = Duration::from_secs(5);
+
+/// How long a failed settlement waits before it is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How many deliveries one claim takes, so that a busy Provider does not keep others waiting.
+const CLAIM: usize = 32;
+
+/// Bounds of concurrent work.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Attempts at once, in all.
+    pub attempts: usize,
+    /// Attempts at once per Provider.
+    pub attempts_per_provider: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            attempts: 256,
+            attempts_per_provider: 32,
+        }
+    }
+}
+
+/// What others tell the worker.
+pub(crate) enum Command {
+    /// These Providers have something due.
+    Due(Vec<ObjectKey>),
+    /// These Providers changed: what is parked is tried at once, and past failures are forgotten.
+    Changed(Vec<ObjectKey>),
+}
+
+/// The end of one attempt.
+struct Finished {
+    id: DeliveryId,
+    provider: ObjectKey,
+    /// When the lane's next delivery is due.
+    next_due: Option<Timestamp>,
+    verdict: BreakerVerdict,
+}
+
+/// What an attempt says about its destination.
+enum BreakerVerdict {
+    Nothing,
+    Alive,
+    Failed(Failure),
+}
+
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    limits: Limits,
+    commands: mpsc::Receiver<Command>,
+    finished: mpsc::Receiver<Finished>,
+    queues: Queues,
+    in_flight: HashSet<DeliveryId>,
+    attempts: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// What every attempt needs.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) courier: Arc<dyn Courier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) policy: Policy,
+    pub(crate) metrics: Metrics,
+    /// Cancelled when attempts have had their time to finish.
+    pub(crate) abandon: CancellationToken,
+    report: mpsc::Sender<Finished>,
+}
+
+/// What a worker is made from.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) courier: Arc<dyn Courier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) policy: Policy,
+    pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) attempts: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) abandon: CancellationToken,
+}
+
+impl Worker {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (report, finished) = mpsc::channel(parts.limits.attempts.max(1) * 2);
+        Self {
+            shared: Arc::new(Shared {
+                store: parts.store,
+                courier: parts.courier,
+                clock: parts.clock,
+                random: parts.random,
+                policy: parts.policy,
+                metrics: parts.metrics,
+                abandon: parts.abandon,
+                report,
+            }),
+            limits: parts.limits,
+            commands: parts.commands,
+            finished,
+            queues: Queues::default(),
+            in_flight: HashSet::new(),
+            attempts: parts.attempts,
+            shutdown: parts.shutdown,
+        }
+    }
+
+    /// Works until told to stop; attempts that run then are left to their tracker.
+    pub(crate) async fn run(mut self) {
+        self.take_stock().await;
+        while !self.shutdown.is_cancelled() {
+            let now = self.shared.clock.now();
+            self.queues.ring(now);
+            self.start_attempts(now).await;
+            self.shared.metrics.worker_is_alive();
+            self.wait().await;
+        }
+    }
+
+    /// Learns from the store what is due; after a restart that is all there is to know.
+    async fn take_stock(&mut self) {
+        loop {
+            match self.shared.store.due().await {
+                Ok(due) => {
+                    for (provider, at) in due {
+                        self.queues.due(&provider, at);
+                    }
+                    return;
+                }
+                Err(StoreError::Closed) => return,
+                Err(error) => tracing::error!(%error, "reading the outbox failed; trying again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn start_attempts(&mut self, now: Timestamp) {
+        // Each Provider gets at most one claim per round, so that none starves.
+        for _ in 0..self.queues.ready_len() {
+            let room = self.limits.attempts.saturating_sub(self.in_flight.len());
+            if room == 0 {
+                return;
+            }
+            let Some(provider) = self.queues.next_ready() else {
+                return;
+            };
+            self.claim_for(provider, room.min(CLAIM), now).await;
+        }
+    }
+
+    async fn claim_for(&mut self, provider: ObjectKey, room: usize, now: Timestamp) {
+        let queue = self.queues.get(&provider);
+        let (room, due_by) = match queue.breaker.permit(self.limits.attempts_per_provider, now) {
+            Permit::Attempts(most) => (room.min(most.saturating_sub(queue.running)), now),
+            // Whatever is first will do as a probe, due or not.
+            Permit::Probe if queue.running == 0 => (1, Timestamp::MAX),
+            Permit::Probe => (0, now),
+            Permit::Wait(until) => {
+                self.queues.wait_until(&provider, until);
+                return;
+            }
+        };
+        if room == 0 {
+            // An attempt of this Provider runs; its end makes it ready again.
+            self.queues.wait_for_attempt(&provider);
+            return;
+        }
+        let lease_until = later(now, LEASE);
+        let claims = match self
+            .shared
+            .store
+            .claim(&provider, due_by, room, lease_until)
+            .await
+        {
+            Ok(claims) => claims,
+            Err(error) => {
+                if !matches!(error, StoreError::Closed) {
+                    tracing::error!(%error, "claiming deliveries failed; trying again");
+                }
+                self.queues.wait_until(&provider, later(now, RETRY));
+                return;
+            }
+        };
+        match claims.next_due {
+            Some(at) => self.queues.due(&provider, at),
+            None => self.queues.drained(&provider),
+        }
+        for claimed in claims.claimed {
+            self.start(claimed);
+        }
+    }
+
+    fn start(&mut self, claimed: Claimed) {
+        let id = claimed.delivery.id;
+        // After a jump of the clock a lease may seem to have run out.
+        if !self.in_flight.insert(id) {
+            return;
+        }
+        self.queues.started(&claimed.delivery.provider);
+        let shared = self.shared.clone();
+        self.attempts.spawn(async move {
+            let abandon = shared.abandon.clone();
+            tokio::select! {
+                finished = attempt(&shared, claimed) => {
+                    // The worker is gone only when all is being shut down.
+                    let _ = shared.report.send(finished).await;
+                }
+                () = abandon.cancelled() => {}
+            }
+        });
+    }
+
+    async fn wait(&mut self) {
+        let now = self.shared.clock.now();
+        let pause = match self.queues.next_timer() {
+            // Something is ready already, unless all slots are taken.
+            _ if self.queues.ready_len() > 0 && self.in_flight.len() < self.limits.attempts => {
+                Duration::ZERO
+            }
+            Some(at) => Duration::try_from(at.duration_since(now))
+                .unwrap_or_default()
+                .min(POLL),
+            None => POLL,
+        };
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => {}
+            Some(finished) = self.finished.recv() => {
+                self.finish(finished).await;
+            }
+            Some(command) = self.commands.recv() => self.obey(command).await,
+            () = tokio::time::sleep(pause) => {}
+        }
+        // Take what else is there, so that one claim serves many ends.
+        while let Ok(finished) = self.finished.try_recv() {
+            self.finish(finished).await;
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(command).await;
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        let now = self.shared.clock.now();
+        match command {
+            Command::Due(providers) => {
+                for provider in providers {
+                    self.queues.due(&provider, now);
+                }
+            }
+            Command::Changed(providers) => {
+                for provider in providers {
+                    self.queues.forget_failures(&provider);
+                    self.hasten(&provider, now).await;
+                }
+            }
+        }
+    }
+
+    async fn hasten(&mut self, provider: &ObjectKey, now: Timestamp) {
+        match self.shared.store.hasten(provider, false, now).await {
+            Ok(true) => self.queues.due(provider, now),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, %provider, "hastening deliveries failed; they keep their schedule");
+            }
+        }
+    }
+
+    async fn finish(&mut self, finished: Finished) {
+        self.in_flight.remove(&finished.id);
+        let now = self.shared.clock.now();
+        let jitter = self.shared.random.fraction();
+        let queue = self.queues.finished(&finished.provider);
+        let was_open = queue.breaker.is_open();
+        let came_back = match &finished.verdict {
+            BreakerVerdict::Nothing => false,
+            BreakerVerdict::Alive => queue.breaker.succeeded(),
+            BreakerVerdict::Failed(failure) => queue.breaker.failed(failure, now, jitter),
+        };
+        let is_open = queue.breaker.is_open();
+        if was_open != is_open {
+            self.shared.metrics.breaker(&finished.provider, is_open);
+            let provider = &finished.provider;
+            if is_open {
+                tracing::warn!(%provider, "the destination is down; deliveries wait and it is probed");
+            } else {
+                tracing::info!(%provider, "the destination is back; waiting deliveries go out");
+            }
+        }
+        match finished.next_due {
+            Some(at) => self.queues.due(&finished.provider, at),
+            None => self.queues.drained(&finished.provider),
+        }
+        if came_back {
+            self.hasten(&finished.provider, now).await;
+        }
+    }
+}
+
+async fn attempt(shared: &Shared, claimed: Claimed) -> Finished {
+    let now = shared.clock.now();
+    let id = claimed.delivery.id;
+    let provider = claimed.delivery.provider.clone();
+    let (settlement, verdict) = match settlement::before_attempt(&claimed, shared.policy, now) {
+        Some(settlement) => (settlement, BreakerVerdict::Nothing),
+        None => try_once(shared, &claimed).await,
+    };
+    report(shared, &claimed, &settlement);
+    let next_due = settle(shared, &claimed, settlement).await;
+    Finished {
+        id,
+        provider,
+        next_due,
+        verdict,
+    }
+}
+
+async fn try_once(shared: &Shared, claimed: &Claimed) -> (Settlement, BreakerVerdict) {
+    let number = claimed.attempts.saturating_add(1);
+    let started = tokio::time::Instant::now();
+    let outcome = match &claimed.event {
+        Some(event) => {
+            let delivering = shared.courier.deliver(&claimed.delivery, event, number);
+            tokio::time::timeout(LONGEST_ATTEMPT, delivering)
+                .await
+                .unwrap_or_else(|_| {
+                    let text = format!("the attempt took longer than {LONGEST_ATTEMPT:?}");
+                    Outcome::Failed(Failure::new(FailureClass::Unreachable, text))
+                })
+        }
+        None => Outcome::Failed(Failure::new(FailureClass::Rejected, "no event")),
+    };
+    shared
+        .metrics
+        .attempted(&claimed.delivery, &outcome, started.elapsed());
+    let verdict = match &outcome {
+        Outcome::Delivered(receipt) if receipt.unchanged => BreakerVerdict::Nothing,
+        Outcome::Delivered(_) => BreakerVerdict::Alive,
+        Outcome::Dropped(_) => BreakerVerdict::Nothing,
+        Outcome::Failed(failure) => BreakerVerdict::Failed(failure.clone()),
+    };
+    let now = shared.clock.now();
+    let jitter = shared.random.fraction();
+    let settlement = settlement::after_attempt(claimed, outcome, shared.policy, now, jitter);
+    (settlement, verdict)
+}
+
+/// Settles until it works: what was sent must not be sent again because the disk was full.
+async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) -> Option<Timestamp> {
+    loop {
+        match shared.store.settle(claimed, settlement.clone()).await {
+            Ok(next_due) => return next_due,
+            Err(StoreError::Closed) => return None,
+            Err(error) => {
+                tracing::error!(%error, delivery.id = %claimed.delivery.id, "settling a delivery failed; trying again");
+            }
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+fn report(shared: &Shared, claimed: &Claimed, settlement: &Settlement) {
+    let delivery = &claimed.delivery;
+    shared.metrics.settled(delivery, settlement);
+    let first_failure = claimed.attempts == 0 && settlement.last.class.is_some();
+    let level_is_warn = match settlement.state {
+        DeliveryState::Failed | DeliveryState::Expired => true,
+        DeliveryState::Parked | DeliveryState::Pending => first_failure,
+        DeliveryState::Delivered | DeliveryState::Superseded | DeliveryState::Dropped => false,
+    };
+    let object = claimed.event.as_ref().map(|event| {
+        let object = &event.event().involved_object;
+        format!("{}/{}/{}", object.kind, object.namespace, object.name)
+    });
+    // One line each time something goes wrong or ends badly; successes are detail.
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                logger = "event-server",
+                delivery.id = %delivery.id,
+                provider.name = delivery.provider.name,
+                provider.namespace = delivery.provider.namespace,
+                alert.name = delivery.alert.name,
+                object = object.as_deref().unwrap_or_default(),
+                state = settlement.state.label(),
+                attempts = claimed.attempts + u32::from(settlement.attempted),
+                detail = settlement.last.detail,
+                $message
+            )
+        };
+    }
+    if level_is_warn {
+        line!(warn, "failed to send notification");
+    } else {
+        line!(debug, "delivery settled");
+    }
+}
