@@ -1,1 +1,15 @@
-//! HTTP: events, health, metrics, control.
+//! HTTP: events, health, metrics, and control of a running process.
+
+pub mod admin;
+pub mod control;
+pub mod events;
+pub mod listener;
+
+mod body;
+mod metrics;
+mod path;
+
+pub use admin::Admin;
+pub use control::Control;
+pub use events::{Events, EventsSettings};
+pub use listener::{BindError, Listener};

@@ -1,0 +1,210 @@
+//! Binds, serves connections within limits, drains.
+//!
+//! The time limits are the reference's (`event-server.md` section 2): 10 s for the head of a
+//! connection's first request, 30 s for an idle connection or the head of a further one.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Time for the head of the first request.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
+/// Time a connection may be idle, and for the head of a further request.
+const IDLE: Duration = Duration::from_secs(30);
+/// Greatest size of a request's head, with the slack that the reference's library adds.
+const LONGEST_HEAD: usize = 256 * 1024 + 4096;
+/// More header fields than any client sends; the size limit comes first for most.
+const MOST_HEADERS: usize = 4096;
+/// Connections at once; beyond it new ones wait in the backlog.
+const MOST_CONNECTIONS: usize = 20_000;
+/// How long to wait when the process is out of descriptors.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// Why an address cannot be listened on.
+#[derive(Debug, Error)]
+#[error("listening on `{address}`: {source}")]
+pub struct BindError {
+    /// As written by the user.
+    pub address: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Answers requests.
+pub trait Service: Send + Sync + 'static {
+    /// One request, one response; never fails.
+    fn call(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// A bound address.
+pub struct Listener {
+    socket: Socket,
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds a TCP address in Go's notation: `:9090` means all interfaces.
+    pub async fn bind(address: &str) -> Result<Self, BindError> {
+        let bound = match address.strip_prefix(':') {
+            Some(port) => match port.parse() {
+                Ok(port) => bind_all(port).await,
+                Err(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "no such port")),
+            },
+            None => TcpListener::bind(address).await,
+        };
+        match bound {
+            Ok(tcp) => Ok(Self {
+                socket: Socket::Tcp(tcp),
+            }),
+            Err(source) => Err(BindError {
+                address: address.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Serves a Unix socket that is bound already.
+    pub fn unix(socket: UnixListener) -> Self {
+        Self {
+            socket: Socket::Unix(socket),
+        }
+    }
+
+    /// The TCP address, with the port that was chosen for `:0`.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(tcp) => tcp.local_addr().ok(),
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// Serves until told to stop; then running requests get `grace` to end.
+    pub async fn serve<S: Service>(
+        self,
+        service: Arc<S>,
+        shutdown: CancellationToken,
+        grace: Duration,
+    ) {
+        let connections = TaskTracker::new();
+        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        loop {
+            let Ok(permit) = room.clone().acquire_owned().await else {
+                break;
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = self.accept(&service, &shutdown) => match accepted {
+                    Ok(connection) => {
+                        connections.spawn(async move {
+                            connection.await;
+                            drop(permit);
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "accepting a connection failed");
+                        tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                    }
+                },
+            }
+        }
+        drop(self.socket);
+        connections.close();
+        // What is left after the grace is cut off when the process ends.
+        let _ = tokio::time::timeout(grace, connections.wait()).await;
+    }
+
+    async fn accept<S: Service>(
+        &self,
+        service: &Arc<S>,
+        shutdown: &CancellationToken,
+    ) -> io::Result<futures::future::BoxFuture<'static, ()>> {
+        let (service, shutdown) = (service.clone(), shutdown.clone());
+        match &self.socket {
+            Socket::Tcp(tcp) => {
+                let (stream, _) = tcp.accept().await?;
+                // Answers are small; waiting to fill a segment only delays them.
+                let _ = stream.set_nodelay(true);
+                Ok(Box::pin(serve_connection(stream, service, shutdown)))
+            }
+            Socket::Unix(unix) => {
+                let (stream, _) = unix.accept().await?;
+                Ok(Box::pin(serve_connection(stream, service, shutdown)))
+            }
+        }
+    }
+}
+
+/// All interfaces, both protocols where the system has IPv6.
+async fn bind_all(port: u16) -> io::Result<TcpListener> {
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        Err(_) => TcpListener::bind(("0.0.0.0", port)).await,
+    }
+}
+
+async fn serve_connection<S: Service>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: Arc<S>,
+    shutdown: CancellationToken,
+) {
+    let has_request = Arc::new(AtomicBool::new(false));
+    let seen = has_request.clone();
+    let handler = service_fn(move |request| {
+        seen.store(true, Ordering::Relaxed);
+        let service = service.clone();
+        async move { Ok::<_, std::convert::Infallible>(service.call(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(LONGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), handler);
+    let mut connection = pin!(connection);
+    let mut first_head = pin!(tokio::time::sleep(FIRST_HEAD));
+    let mut is_draining = false;
+    let mut waits_for_first = true;
+    loop {
+        tokio::select! {
+            // Errors of a connection are the peer's: resets, time-outs, malformed requests.
+            _ = connection.as_mut() => return,
+            () = &mut first_head, if waits_for_first => {
+                waits_for_first = false;
+                if !has_request.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            () = shutdown.cancelled(), if !is_draining => {
+                is_draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
