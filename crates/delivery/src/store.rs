@@ -5,14 +5,12 @@
 use std::sync::Arc;
 
 use api::ObjectKey;
-use domain::delivery::{
-    Delivery, DeliveryId, DeliveryState, FailureClass, Position, Remembered,
-};
+use domain::delivery::{Delivery, DeliveryId, DeliveryState, FailureClass, Position, Remembered};
 use domain::plan::Dispositions;
 use domain::{CleanEvent, EventKey};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why a store did not do what it was asked to. Texts name files and operations, never content.
@@ -103,7 +101,7 @@ pub struct Claims {
 }
 
 /// The last attempt, for people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastAttempt {
     /// When it ended.
     pub at: Option<Timestamp>,
@@ -146,7 +144,7 @@ pub struct DeliveryFilter {
 }
 
 /// A delivery as people see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeliveryView {
     /// Identity, as text.
     pub id: String,
@@ -179,7 +177,7 @@ pub struct DeliveryView {
 }
 
 /// An event as people see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventView {
     /// Its place in the journal.
     pub position: u64,
@@ -196,7 +194,7 @@ pub struct EventView {
 }
 
 /// Counts for metrics and limits; cheap to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
     /// Accepted events that are not planned yet.
     pub unplanned: u64,
@@ -245,7 +243,8 @@ pub trait Store: Send + Sync + 'static {
     /// Stores plans, their deliveries and the new position in one transaction. Positions must follow
     /// the planned ones without a gap of existing events; a plan committed twice is stored once.
     /// Answers which Providers got a delivery that is due.
-    fn commit(&self, plans: Vec<PlannedEvent>) -> BoxFuture<'_, Result<Vec<ObjectKey>, StoreError>>;
+    fn commit(&self, plans: Vec<PlannedEvent>)
+    -> BoxFuture<'_, Result<Vec<ObjectKey>, StoreError>>;
 
     /// All Providers with live deliveries, and when their first unclaimed head is due.
     fn due(&self) -> BoxFuture<'_, Result<Vec<(ObjectKey, Timestamp)>, StoreError>>;

@@ -1,50 +1,127 @@
-//! Control of a running process through a Unix socket in its data directory.
+//! Looking at a store and changing what waits in it: as a function, and over a Unix socket.
 //!
-//! The socket is for the user who runs the process only (mode 0600 in a directory of mode 0700), so
-//! nobody else can replay or drop deliveries. Reading needs no socket: the store's file is enough.
+//! While a process runs, its store belongs to it; others ask through the socket in its data
+//! directory, which is for the same user only (mode 0600 in a directory of mode 0700), so nobody else
+//! can see or change deliveries. When no process runs, the command line opens the store itself and
+//! calls [`execute`].
 
 use std::sync::Arc;
 
+use api::ObjectKey;
 use bytes::Bytes;
-use delivery::store::DeliveryFilter;
-use delivery::{Handle, StoreError};
-use domain::delivery::DeliveryState;
+use delivery::store::{Backlog, DeliveryFilter, DeliveryView, EventView};
+use delivery::{Handle, Store, StoreError};
+use domain::Position;
+use domain::delivery::{DeliveryId, DeliveryState};
 use domain::ports::Clock;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::listener::Service;
 
 /// File name of the socket in the data directory.
 pub const SOCKET: &str = "control.sock";
 
-/// Deliveries changed per request; callers repeat until nothing is left.
+/// Deliveries changed per command; callers repeat until fewer were changed.
 pub const BATCH: usize = 1000;
 
-const LONGEST_REQUEST: usize = 1 << 20;
+/// Deliveries listed per command.
+pub const MOST_LISTED: usize = 10_000;
 
-/// Which deliveries a request is about.
+const LONGEST_COMMAND: usize = 1 << 20;
+
+/// What can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Counts.
+    Summary,
+    /// Deliveries, newest first.
+    List {
+        /// Which.
+        selection: Selection,
+        /// Only older ones than this id.
+        before: Option<String>,
+        /// How many, at most [`MOST_LISTED`].
+        limit: usize,
+    },
+    /// One event with everything that became of it.
+    Event {
+        /// Its place in the journal.
+        position: u64,
+    },
+    /// Make settled deliveries live again, at most [`BATCH`].
+    Replay(Selection),
+    /// Give live deliveries up, at most [`BATCH`].
+    Drop(Selection),
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Summary`.
+    Summary {
+        /// Counts in all.
+        backlog: Backlog,
+        /// Counts per Provider and state.
+        providers: Vec<ProviderCount>,
+    },
+    /// To `List`.
+    List(Vec<DeliveryView>),
+    /// To `Event`.
+    Event(Option<Box<EventView>>),
+    /// To `Replay` and `Drop`: how many.
+    Changed(u64),
+    /// The command could not be carried out.
+    Failed(String),
+}
+
+/// How many deliveries of a Provider are in a state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProviderCount {
+    /// The Provider.
+    pub provider: ObjectKey,
+    /// The state.
+    pub state: DeliveryState,
+    /// How many.
+    pub count: u64,
+}
+
+/// Which deliveries a command is about. Conditions that are set must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
-    /// States by label; empty means any.
+    /// In one of these states; empty means any.
     #[serde(default)]
     pub states: Vec<DeliveryState>,
-    /// `namespace/name` of the Provider.
+    /// Of this Provider.
     #[serde(default)]
-    pub provider: Option<api::ObjectKey>,
-    /// `namespace/name` of the Alert.
+    pub provider: Option<ObjectKey>,
+    /// Of this Alert.
     #[serde(default)]
-    pub alert: Option<api::ObjectKey>,
-    /// Delivery ids as text; empty means any.
+    pub alert: Option<ObjectKey>,
+    /// Exactly these ids; empty means any.
     #[serde(default)]
     pub ids: Vec<String>,
 }
 
+/// Why a command was not carried out.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// Malformed.
+    #[error("{0}")]
+    Malformed(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Selection {
-    /// The filter of the store.
-    pub fn filter(&self) -> Result<DeliveryFilter, String> {
+    fn filter(&self) -> Result<DeliveryFilter, CommandError> {
         Ok(DeliveryFilter {
             states: self.states.clone(),
             provider: self.provider.clone(),
@@ -52,20 +129,60 @@ impl Selection {
             ids: self
                 .ids
                 .iter()
-                .map(|id| id.parse())
+                .map(|id| parse_id(id))
                 .collect::<Result<_, _>>()?,
         })
     }
 }
 
-/// How many deliveries a request changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
-    /// At most [`BATCH`]; fewer means that nothing is left.
-    pub changed: u64,
+fn parse_id(id: &str) -> Result<DeliveryId, CommandError> {
+    id.parse().map_err(CommandError::Malformed)
 }
 
-/// Answers control requests.
+/// Carries out a command on a store.
+pub async fn execute(
+    store: &dyn Store,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Reply, CommandError> {
+    Ok(match command {
+        Command::Summary => Reply::Summary {
+            backlog: store.backlog(),
+            providers: store
+                .summary(MOST_LISTED)
+                .await?
+                .into_iter()
+                .map(|(provider, state, count)| ProviderCount {
+                    provider,
+                    state,
+                    count,
+                })
+                .collect(),
+        },
+        Command::List {
+            selection,
+            before,
+            limit,
+        } => {
+            let before = before.as_deref().map(parse_id).transpose()?;
+            let limit = (*limit).min(MOST_LISTED);
+            Reply::List(store.list(&selection.filter()?, before, limit).await?)
+        }
+        Command::Event { position } => {
+            Reply::Event(store.event(Position(*position)).await?.map(Box::new))
+        }
+        Command::Replay(selection) => {
+            Reply::Changed(store.replay(&selection.filter()?, BATCH, now).await?)
+        }
+        Command::Drop(selection) => Reply::Changed(
+            store
+                .drop_deliveries(&selection.filter()?, BATCH, now)
+                .await?,
+        ),
+    })
+}
+
+/// Carries out commands that come over the socket.
 pub struct Control {
     engine: Handle,
     clock: Arc<dyn Clock>,
@@ -77,57 +194,35 @@ impl Control {
         Self { engine, clock }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Changed, (StatusCode, String)> {
-        let is_replay = match (request.method(), request.uri().path()) {
-            (&Method::POST, "/replay") => true,
-            (&Method::POST, "/drop") => false,
-            _ => return Err((StatusCode::NOT_FOUND, "no such command".to_owned())),
-        };
-        let body = Limited::new(request.into_body(), LONGEST_REQUEST)
+    async fn answer(&self, request: Request<Incoming>) -> Result<Reply, CommandError> {
+        let malformed = |error: &dyn std::fmt::Display| CommandError::Malformed(error.to_string());
+        let body = Limited::new(request.into_body(), LONGEST_COMMAND)
             .collect()
             .await
-            .map_err(|error| bad_request(&error))?
+            .map_err(|error| malformed(&error))?
             .to_bytes();
-        let selection: Selection =
-            serde_json::from_slice(&body).map_err(|error| bad_request(&error))?;
-        let filter = selection.filter().map_err(|error| bad_request(&error))?;
+        let command: Command = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
         let store = self.engine.store();
-        let now = self.clock.now();
-        let changed = if is_replay {
-            store.replay(&filter, BATCH, now).await
-        } else {
-            store.drop_deliveries(&filter, BATCH, now).await
-        };
-        let changed = changed.map_err(|error| failed(&error))?;
-        if is_replay {
-            let due = store.due().await.map_err(|error| failed(&error))?;
-            self.engine
-                .due(due.into_iter().map(|(provider, _)| provider).collect())
-                .await;
+        let reply = execute(&**store, &command, self.clock.now()).await?;
+        if matches!(command, Command::Replay(_) | Command::Drop(_)) {
+            // Heads of lanes changed; the worker has to look at them anew.
+            let due = store.due().await?;
+            let providers = due.into_iter().map(|(provider, _)| provider).collect();
+            self.engine.due(providers).await;
         }
-        Ok(Changed { changed })
+        Ok(reply)
     }
 }
 
 impl Service for Control {
     async fn call(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (status, body) = match self.answer(request).await {
-            Ok(changed) => match serde_json::to_string(&changed) {
-                Ok(body) => (StatusCode::OK, body),
-                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-            },
-            Err(refusal) => refusal,
-        };
+        let reply = self
+            .answer(request)
+            .await
+            .unwrap_or_else(|error| Reply::Failed(error.to_string()));
+        let body = serde_json::to_vec(&reply).unwrap_or_default();
         let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = status;
+        *response.status_mut() = StatusCode::OK;
         response
     }
-}
-
-fn bad_request(error: &dyn std::fmt::Display) -> (StatusCode, String) {
-    (StatusCode::BAD_REQUEST, error.to_string())
-}
-
-fn failed(error: &StoreError) -> (StatusCode, String) {
-    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }

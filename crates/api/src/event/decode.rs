@@ -46,6 +46,14 @@ fn parse(body: &[u8]) -> Result<Event, serde_json::Error> {
     Ok(event)
 }
 
+impl<'de> de::Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut event = Self::default();
+        EventSeed(&mut event).deserialize(deserializer)?;
+        Ok(event)
+    }
+}
+
 /// Replaces invalid UTF-8 and escapes of lone surrogates; `None` if there was nothing to replace.
 fn repair(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
