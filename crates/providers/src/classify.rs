@@ -5,8 +5,9 @@ use http::StatusCode;
 use jiff::Timestamp;
 use outbound::{HttpError, HttpErrorKind, HttpResponse};
 
-/// How much of an error body is kept for people.
-const EXCERPT_BYTES: usize = 512;
+/// How much of an error body goes into a detail. The courier redacts it first and cuts it to size
+/// then, so this is generous; nothing may follow it, or a secret that is cut here would not be found.
+const EXCERPT_BYTES: usize = 4096;
 
 /// Classifies an answer by its status: any 2xx is a success.
 pub fn by_status(response: &HttpResponse, now: Timestamp) -> Result<(), Failure> {
@@ -101,7 +102,7 @@ pub fn refused(status: StatusCode, reason: &str) -> Failure {
     }
 }
 
-/// `: <body>`, cut and on one line; empty for an empty body.
+/// `: <body>` on one line; empty for an empty body.
 fn excerpt(body: &[u8]) -> String {
     let cut = body.get(..EXCERPT_BYTES).unwrap_or(body);
     let text = String::from_utf8_lossy(cut);
@@ -109,6 +110,5 @@ fn excerpt(body: &[u8]) -> String {
     if words.is_empty() {
         return String::new();
     }
-    let more = if cut.len() < body.len() { " …" } else { "" };
-    format!(": {}{more}", words.join(" "))
+    format!(": {}", words.join(" "))
 }

@@ -1,1 +1,278 @@
 //! One attempt from end to end: find the Provider, read its Secrets, build, send, redact.
+//!
+//! Everything that can be configured is looked up now, not when the delivery was planned. Notifiers
+//! are kept while neither their Provider nor its Secrets change. No detail that leaves this file
+//! holds a secret, and a panic in a provider type is a failure like any other.
+
+mod cache;
+mod watch;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use domain::catalog::ProviderEntry;
+use domain::delivery::{Failure, FailureClass, Receipt};
+use domain::notification::{self, CommitStatus, CommitStatusFailure, DropReason};
+use domain::ports::{Clock, Memory, SecretReader};
+use domain::{
+    Catalog, CatalogSnapshot, CleanEvent, Delivery, Notification, Outcome, ValidProvider,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use outbound::{HttpTransport, Redactor};
+use tokio::time::Instant;
+
+use crate::kinds;
+use crate::notifier::AttemptContext;
+use crate::settings::credentials::SecretSet;
+use crate::shared::token_cache::TokenCache;
+use crate::shared::truncate;
+
+use cache::{Built, NotifierCache};
+use watch::Watched;
+
+/// How much of a failure's detail is kept.
+const LONGEST_DETAIL: usize = 1024;
+
+/// What a [`Courier`] needs of the rest of the program.
+pub struct CourierSettings {
+    /// Providers and Alerts in force.
+    pub catalog: Arc<Catalog>,
+    /// Secrets.
+    pub secrets: Arc<dyn SecretReader>,
+    /// The way out.
+    pub transport: Arc<dyn HttpTransport>,
+    /// Facts remembered between deliveries.
+    pub memory: Arc<dyn Memory>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// How many minted tokens are kept; `0` switches the cache off.
+    pub max_tokens: usize,
+    /// How many notifiers are kept.
+    pub max_notifiers: usize,
+}
+
+/// Makes attempts.
+pub struct Courier {
+    catalog: Arc<Catalog>,
+    secrets: Arc<dyn SecretReader>,
+    transport: Arc<dyn HttpTransport>,
+    memory: Arc<dyn Memory>,
+    clock: Arc<dyn Clock>,
+    tokens: TokenCache,
+    notifiers: NotifierCache,
+}
+
+impl Courier {
+    /// A courier with empty caches.
+    pub fn new(settings: CourierSettings) -> Self {
+        Self {
+            catalog: settings.catalog,
+            secrets: settings.secrets,
+            transport: settings.transport,
+            memory: settings.memory,
+            clock: settings.clock,
+            tokens: TokenCache::new(settings.max_tokens),
+            notifiers: NotifierCache::new(settings.max_notifiers),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        delivery: &Delivery,
+        event: &CleanEvent,
+        attempt: u32,
+    ) -> Result<Receipt, NotSent> {
+        let snapshot = self.catalog.snapshot();
+        let provider = find_provider(&snapshot, delivery)?;
+        let commit_status = if delivery.content.kind == provider.kind {
+            delivery.content.commit_status.clone()
+        } else {
+            regate(&snapshot, delivery, event, provider)?
+        };
+        let notification = Notification {
+            event: notification::with_metadata(event, delivery.content.metadata.clone()),
+            alert: delivery.alert.clone(),
+            alert_uid: delivery.content.alert_uid.clone(),
+            commit_status,
+            idempotency_key: format!("{}.{}", delivery.accepted_at.as_millisecond(), delivery.id),
+        };
+        let secrets = SecretSet::read(provider, &*self.secrets)
+            .await
+            .map_err(|error| misconfigured(error.to_string()))?;
+        let built = match self.notifiers.get(provider, secrets.versions()) {
+            Some(built) => built,
+            None => self.build(provider, &secrets)?,
+        };
+        self.send(provider, &built, &notification, attempt).await
+    }
+
+    fn build(
+        &self,
+        provider: &Arc<ValidProvider>,
+        secrets: &SecretSet,
+    ) -> Result<Arc<Built>, NotSent> {
+        let redactor = secrets.redactor(provider);
+        let refused = |text: String| misconfigured(clean(&redactor, &text));
+        let kind = kinds::find(&provider.kind).ok_or_else(|| {
+            refused(format!(
+                "provider type `{}` is not supported",
+                provider.kind
+            ))
+        })?;
+        let settings = secrets
+            .resolve(provider)
+            .map_err(|error| refused(error.to_string()))?;
+        let notifier = catch_unwind(AssertUnwindSafe(|| (kind.build)(&settings)))
+            .map_err(|panic| NotSent::Failed(panicked(provider, &redactor, &*panic)))?
+            .map_err(|error| refused(format!("provider `{}`: {error}", provider.key)))?;
+        let built = Arc::new(Built {
+            notifier,
+            route: settings.route,
+            redactor,
+        });
+        self.notifiers
+            .put(provider, secrets.versions().clone(), Arc::clone(&built));
+        Ok(built)
+    }
+
+    async fn send(
+        &self,
+        provider: &ValidProvider,
+        built: &Built,
+        notification: &Notification,
+        attempt: u32,
+    ) -> Result<Receipt, NotSent> {
+        let transport = Watched::new(&*self.transport);
+        let deadline = Instant::now() + provider.timeout;
+        let context = AttemptContext {
+            transport: &transport,
+            route: &built.route,
+            deadline,
+            memory: &*self.memory,
+            tokens: &self.tokens,
+            clock: &*self.clock,
+            attempt,
+        };
+        let sending = async { built.notifier.notify(notification, &context).await };
+        let sending = AssertUnwindSafe(sending).catch_unwind();
+        let failure = match tokio::time::timeout_at(deadline, sending).await {
+            Ok(Ok(Ok(receipt))) => return Ok(receipt),
+            Ok(Ok(Err(failure))) => failure,
+            Ok(Err(panic)) => panicked(provider, &built.redactor, &*panic),
+            Err(_) => Failure::new(
+                FailureClass::Unreachable,
+                format!(
+                    "no complete answer within {}",
+                    api::duration::format(provider.timeout)
+                ),
+            ),
+        };
+        let mut redactor = built.redactor.clone();
+        transport.hide_credentials(&mut redactor);
+        Err(NotSent::Failed(Failure {
+            detail: clean(&redactor, &failure.detail),
+            ..failure
+        }))
+    }
+}
+
+impl domain::ports::Courier for Courier {
+    fn deliver<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        event: &'a CleanEvent,
+        attempt: u32,
+    ) -> BoxFuture<'a, Outcome> {
+        async move {
+            match self.attempt(delivery, event, attempt).await {
+                Ok(receipt) => Outcome::Delivered(receipt),
+                Err(NotSent::Dropped(reason)) => Outcome::Dropped(reason),
+                Err(NotSent::Failed(failure)) => Outcome::Failed(failure),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Why an attempt ended without a receipt.
+enum NotSent {
+    Dropped(DropReason),
+    Failed(Failure),
+}
+
+fn misconfigured(detail: impl Into<String>) -> NotSent {
+    NotSent::Failed(Failure::new(FailureClass::Misconfigured, detail))
+}
+
+fn find_provider<'a>(
+    snapshot: &'a CatalogSnapshot,
+    delivery: &Delivery,
+) -> Result<&'a Arc<ValidProvider>, NotSent> {
+    let key = &delivery.provider;
+    match snapshot.provider(key) {
+        None => Err(misconfigured(format!("provider `{key}` does not exist"))),
+        Some(ProviderEntry::Invalid(problems)) => {
+            let errors: Vec<String> = problems
+                .iter()
+                .filter(|problem| problem.is_error())
+                .map(ToString::to_string)
+                .collect();
+            let text = format!("provider `{key}` cannot be used: {}", errors.join("; "));
+            Err(misconfigured(truncate::head(&text, LONGEST_DETAIL)))
+        }
+        // Switched off after the delivery was planned: it waits, since it was promised.
+        Some(ProviderEntry::Valid(provider)) if provider.is_suspended() => {
+            Err(misconfigured(format!("provider `{key}` is suspended")))
+        }
+        Some(ProviderEntry::Valid(provider)) => Ok(provider),
+    }
+}
+
+/// Applies the rules of a type that was not known when the delivery was planned.
+fn regate(
+    snapshot: &CatalogSnapshot,
+    delivery: &Delivery,
+    event: &CleanEvent,
+    provider: &ValidProvider,
+) -> Result<Option<CommitStatus>, NotSent> {
+    notification::gate(event, provider).map_err(NotSent::Dropped)?;
+    let alert = snapshot.alert(&delivery.alert);
+    if alert.is_none() && provider.commit_status_expression.is_some() {
+        return Err(misconfigured(format!(
+            "alert `{}`, which spec.commitStatusExpr may look at, does not exist",
+            delivery.alert
+        )));
+    }
+    let object = alert.map(|alert| &*alert.object);
+    let event = notification::with_metadata(event, delivery.content.metadata.clone());
+    notification::commit_status_for(&event, object.unwrap_or_default(), provider).map_err(|error| {
+        match error {
+            CommitStatusFailure::Dropped(reason) => NotSent::Dropped(reason),
+            CommitStatusFailure::Expression(text) => misconfigured(truncate::head(
+                &format!("provider `{}`: {text}", provider.key),
+                LONGEST_DETAIL,
+            )),
+        }
+    })
+}
+
+/// A panic as a failure of this very message: it would panic again.
+fn panicked(provider: &ValidProvider, redactor: &Redactor, panic: &(dyn Any + Send)) -> Failure {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    let text = format!(
+        "provider type `{}` panicked, which is a bug: {said}",
+        provider.kind
+    );
+    Failure::new(FailureClass::Rejected, clean(redactor, &text))
+}
+
+/// A text fit for people: without secrets, not too long.
+fn clean(redactor: &Redactor, text: &str) -> String {
+    truncate::head(&redactor.redact(text), LONGEST_DETAIL)
+}

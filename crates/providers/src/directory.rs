@@ -20,6 +20,20 @@ impl KindDirectory for Directory {
     }
 
     fn check(&self, provider: &Provider) -> Vec<Problem> {
-        kinds::find(&provider.kind).map_or_else(Vec::new, |kind| (kind.check)(provider))
+        let Some(kind) = kinds::find(&provider.kind) else {
+            return Vec::new();
+        };
+        let mut problems = (kind.check)(provider);
+        if provider.service_account.is_some() {
+            problems.push(
+                Problem::error(
+                    "spec.serviceAccountName",
+                    "to use spec.serviceAccountName for provider authentication please enable the \
+                     ObjectLevelWorkloadIdentity feature gate in the controller",
+                )
+                .with_hint("object-level identities are not available; use spec.secretRef"),
+            );
+        }
+        problems
     }
 }

@@ -7,7 +7,7 @@
 //! of Kubernetes.
 
 pub mod classify;
-mod courier;
+pub mod courier;
 pub mod directory;
 pub mod kind;
 pub mod kinds;
@@ -15,7 +15,9 @@ pub mod notifier;
 pub mod settings;
 mod shared;
 
+pub use courier::{Courier, CourierSettings};
 pub use directory::Directory;
 pub use kind::ProviderKind;
 pub use notifier::{AttemptContext, Notifier, OneRequest};
 pub use settings::{ConfigError, ProviderSettings};
+pub use shared::token_cache::TokenCache;

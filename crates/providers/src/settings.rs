@@ -3,6 +3,10 @@
 //! Rules for Secret keys: `providers-common.md` C4. Unlike the reference, each credential is read by
 //! itself, so a broken one never takes the others with it, and texts are trimmed.
 
+pub(crate) mod credentials;
+pub(crate) mod headers;
+pub(crate) mod route;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! What more than one type needs, one file each.
 
-pub mod address;
-pub mod token_cache;
+pub(crate) mod address;
+pub(crate) mod token_cache;
+pub(crate) mod truncate;
