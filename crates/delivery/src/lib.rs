@@ -12,6 +12,7 @@ mod breaker;
 mod dispatch;
 mod duplicates;
 mod janitor;
+mod memory;
 mod metrics;
 mod settlement;
 mod tail;
@@ -19,5 +20,6 @@ mod worker;
 
 pub use engine::{Engine, Handle, Ports, Settings};
 pub use intake::{Accepted, Intake, NotAccepted};
+pub use memory::StoreMemory;
 pub use store::{Store, StoreError};
 pub use worker::Limits;
