@@ -1,1 +1,27 @@
 //! Fakes, fixtures and real sinks for tests. Never a product dependency.
+//!
+//! Everything here may panic: a test that cannot be set up has failed.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::missing_panics_doc,
+    reason = "test code: a panic is the answer to what cannot be set up"
+)]
+
+pub mod certificates;
+pub mod clock;
+pub mod corpus;
+pub mod exchange;
+
+pub mod memory;
+pub mod secrets;
+pub mod yaml;
+
+pub use certificates::{Authority, Pair};
+pub use clock::MovableClock;
+pub use exchange::{ScriptedResponse, ScriptedTransport, SentRequest};
+pub use memory::Facts;
+pub use secrets::Secrets;

@@ -1,0 +1,291 @@
+//! Recorded requests against ours.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use outbound::{Proxy, ProxyUrl};
+use serde_json::Value;
+use testkit::SentRequest;
+use testkit::corpus::{Case, RecordedRequest};
+
+use super::replay::Replayed;
+
+/// Headers that say who we are, and `Referer`, which the reference's client adds to redirects.
+const INFORMATIONAL: [&str; 2] = ["user-agent", "x-tfs-session"];
+
+/// How far apart a recorded wait and ours may be, in seconds.
+const TOLERANCE: f64 = 0.6;
+
+/// All differences, in words.
+pub(crate) fn compare(case: &Case, replayed: &Replayed) -> Vec<String> {
+    let mut found = Vec::new();
+    if !case.event_status.is_empty() && case.event_status != replayed.statuses {
+        found.push(format!(
+            "event server answered {:?}, recorded {:?}",
+            replayed.statuses, case.event_status
+        ));
+    }
+    // CONNECT is the transport's business; what it says about the route is checked below.
+    let recorded: Vec<(usize, &RecordedRequest)> = case
+        .requests
+        .iter()
+        .enumerate()
+        .filter(|(_, request)| request.method != "CONNECT")
+        .collect();
+    if recorded.len() != replayed.sent.len() {
+        found.push(format!(
+            "{} requests, recorded {}: {:?}",
+            replayed.sent.len(),
+            recorded.len(),
+            replayed
+                .sent
+                .iter()
+                .map(|sent| format!("{} {}", sent.request.method, sent.request.url))
+                .collect::<Vec<_>>()
+        ));
+    }
+    for ((index, recorded), sent) in recorded.iter().zip(&replayed.sent) {
+        let mut comparison = Comparison {
+            case,
+            found: &mut found,
+        };
+        comparison.request(*index, recorded, sent);
+    }
+    gaps(case, replayed, &mut found);
+    found
+}
+
+fn gaps(case: &Case, replayed: &Replayed, found: &mut Vec<String>) {
+    let times = replayed.sent.iter().map(|sent| sent.at);
+    let ours = times
+        .clone()
+        .zip(times.skip(1))
+        .map(|(from, to)| to.duration_since(from).as_secs_f64());
+    for (index, (recorded, ours)) in case.gaps_s.iter().zip(ours).enumerate() {
+        if (recorded - ours).abs() > TOLERANCE {
+            found.push(format!("gap {index}: {ours} s, recorded {recorded} s"));
+        }
+    }
+}
+
+struct Comparison<'a> {
+    case: &'a Case,
+    found: &'a mut Vec<String>,
+}
+
+impl Comparison<'_> {
+    fn request(&mut self, index: usize, recorded: &RecordedRequest, sent: &SentRequest) {
+        let request = &sent.request;
+        let place = format!("requests[{index}]");
+        self.text(&place, "method", &recorded.method, request.method.as_str());
+        let mut url = request.url.clone();
+        let mut headers: BTreeMap<String, String> = request
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect();
+        // The real transport turns user information into Basic credentials.
+        if !url.username().is_empty() || url.password().is_some() {
+            let pair = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+            let basic = format!("Basic {}", STANDARD.encode(pair));
+            headers.entry("authorization".to_owned()).or_insert(basic);
+            url.set_username("").unwrap();
+            url.set_password(None).unwrap();
+        }
+        self.text(&place, "url", &recorded.url, url.as_str());
+        self.headers(&place, recorded, &headers);
+        self.route(index, recorded, sent);
+        self.body(&place, recorded, &request.body);
+        if let Some(jwt) = &recorded.jwt {
+            let authorization = headers.get("authorization").map_or("", String::as_str);
+            self.jwt(&place, jwt, authorization);
+        }
+    }
+
+    fn text(&mut self, place: &str, what: &str, recorded: &str, ours: &str) {
+        if !fits(recorded, ours) {
+            self.found
+                .push(format!("{place}.{what}: `{ours}`, recorded `{recorded}`"));
+        }
+    }
+
+    fn headers(
+        &mut self,
+        place: &str,
+        recorded: &RecordedRequest,
+        ours: &BTreeMap<String, String>,
+    ) {
+        let counts = |name: &&String| {
+            !INFORMATIONAL.contains(&name.as_str()) && *name != "proxy-authorization"
+        };
+        for (name, value) in recorded.headers.iter().filter(|(name, _)| counts(name)) {
+            match ours.get(name) {
+                Some(ours) => self.text(place, name, value, ours),
+                None => self
+                    .found
+                    .push(format!("{place}: no header {name}: {value}")),
+            }
+        }
+        for (name, value) in ours.iter().filter(|(name, _)| counts(name)) {
+            if !recorded.headers.contains_key(name) {
+                self.found
+                    .push(format!("{place}: header {name}: {value} is not recorded"));
+            }
+        }
+    }
+
+    fn route(&mut self, index: usize, recorded: &RecordedRequest, sent: &SentRequest) {
+        // For https the proxy shows in the CONNECT before the request.
+        let connect = index
+            .checked_sub(1)
+            .map(|before| &self.case.requests[before])
+            .filter(|before| before.method == "CONNECT");
+        let seen_by_proxy = connect.unwrap_or(recorded);
+        let expected = seen_by_proxy
+            .via_proxy
+            .as_ref()
+            .map_or_else(Proxy::default, |proxy| {
+                let pair = seen_by_proxy
+                    .headers
+                    .get("proxy-authorization")
+                    .and_then(|value| value.strip_prefix("Basic "))
+                    .map(|pair| String::from_utf8(STANDARD.decode(pair).unwrap()).unwrap());
+                let userinfo = pair.map(|pair| pair + "@").unwrap_or_default();
+                let url = format!("http://{userinfo}{proxy}");
+                Proxy::Explicit(ProxyUrl::parse(&url).unwrap())
+            });
+        if sent.route.proxy != expected {
+            self.found.push(format!(
+                "requests[{index}]: proxy {:?}, recorded {expected:?}",
+                sent.route.proxy
+            ));
+        }
+        if recorded.client_cert_subject.is_some() != sent.has_client_certificate() {
+            self.found.push(format!(
+                "requests[{index}]: client certificate {}, recorded {:?}",
+                sent.has_client_certificate(),
+                recorded.client_cert_subject
+            ));
+        }
+    }
+
+    fn body(&mut self, place: &str, recorded: &RecordedRequest, ours: &[u8]) {
+        let place = format!("{place}.body");
+        let ours = match &recorded.body {
+            Some(Value::String(_)) => Value::String(String::from_utf8_lossy(ours).into_owned()),
+            _ if ours.is_empty() => Value::Null,
+            _ => serde_json::from_slice(ours)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(ours).into_owned())),
+        };
+        let recorded = recorded.body.clone().unwrap_or(Value::Null);
+        self.value(&place, &recorded, &ours);
+    }
+
+    fn value(&mut self, place: &str, recorded: &Value, ours: &Value) {
+        match (recorded, ours) {
+            (Value::Object(recorded), Value::Object(ours)) => {
+                for (key, value) in recorded {
+                    match ours.get(key) {
+                        Some(ours) => self.value(&format!("{place}.{key}"), value, ours),
+                        None => self.found.push(format!("{place}.{key}: missing")),
+                    }
+                }
+                for key in ours.keys().filter(|key| !recorded.contains_key(*key)) {
+                    self.found.push(format!("{place}.{key}: not recorded"));
+                }
+            }
+            (Value::Array(recorded), Value::Array(ours)) => {
+                if recorded.len() != ours.len() {
+                    let (ours, recorded) = (ours.len(), recorded.len());
+                    self.found
+                        .push(format!("{place}: {ours} items, recorded {recorded}"));
+                }
+                let order = |items: &[Value]| {
+                    let mut items = items.to_vec();
+                    if self.case.unordered.iter().any(|path| path == place) {
+                        items.sort_by_key(ToString::to_string);
+                    }
+                    items
+                };
+                let pairs = order(recorded).into_iter().zip(order(ours));
+                for (index, (recorded, ours)) in pairs.enumerate() {
+                    self.value(&format!("{place}[{index}]"), &recorded, &ours);
+                }
+            }
+            (Value::String(recorded), Value::String(ours)) => {
+                let sorted = |text: &str| {
+                    let mut lines: Vec<&str> = text.lines().collect();
+                    lines.sort_unstable();
+                    lines.join("\n")
+                };
+                let same = if self.case.unordered_lines.iter().any(|path| path == place) {
+                    sorted(recorded) == sorted(ours)
+                } else {
+                    fits(recorded, ours)
+                };
+                if !same {
+                    self.found
+                        .push(format!("{place}: {ours:?}, recorded {recorded:?}"));
+                }
+            }
+            (Value::String(recorded), Value::Number(_)) if is_placeholder(recorded) => {}
+            (Value::Number(recorded), Value::Number(ours))
+                if recorded.as_f64() == ours.as_f64() => {}
+            _ if recorded == ours => {}
+            _ => self
+                .found
+                .push(format!("{place}: {ours}, recorded {recorded}")),
+        }
+    }
+
+    /// Header and claims of a JWT; `exp_minus_iat_s` is the life it grants itself.
+    fn jwt(&mut self, place: &str, recorded: &Value, authorization: &str) {
+        let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+        let part = |index: usize| -> Value {
+            let part = token.split('.').nth(index).unwrap_or_default();
+            let bytes = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+            serde_json::from_slice(&bytes).unwrap_or_default()
+        };
+        let (header, claims) = (part(0), part(1));
+        self.value(&format!("{place}.jwt.header"), &recorded["header"], &header);
+        self.value(&format!("{place}.jwt.claims"), &recorded["claims"], &claims);
+        if let Some(life) = recorded["exp_minus_iat_s"].as_i64() {
+            let time = |claim: &str| claims[claim].as_i64().unwrap_or_default();
+            let ours = time("exp") - time("iat");
+            if ours != life {
+                self.found
+                    .push(format!("{place}.jwt lives {ours} s, recorded {life} s"));
+            }
+        }
+    }
+}
+
+fn is_placeholder(text: &str) -> bool {
+    text.starts_with("<<") && text.ends_with(">>") && text.matches("<<").count() == 1
+}
+
+/// Whether a text is the recorded one, with anything in place of its placeholders.
+fn fits(recorded: &str, ours: &str) -> bool {
+    let Some((before, rest)) = recorded.split_once("<<") else {
+        return recorded == ours;
+    };
+    let Some((name, after)) = rest.split_once(">>") else {
+        return recorded == ours;
+    };
+    // Texts of events may hold such brackets by themselves.
+    if recorded == ours || name.is_empty() || name.contains(char::is_whitespace) {
+        return recorded == ours;
+    }
+    let Some(ours) = ours.strip_prefix(before) else {
+        return false;
+    };
+    ours.char_indices()
+        .skip(1)
+        .map(|(position, _)| position)
+        .chain([ours.len()])
+        .any(|position| fits(after, &ours[position..]))
+}

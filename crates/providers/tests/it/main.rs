@@ -1,0 +1,3 @@
+//! Providers against recordings, fixtures and real servers.
+
+mod conformance;
