@@ -16,7 +16,7 @@ const PROBE_WAITS: [u64; 4] = [10, 20, 40, 60];
 
 /// State of one destination.
 #[derive(Clone, Debug, Default)]
-pub struct Breaker {
+pub(crate) struct Breaker {
     failures: u32,
     /// Since when it is open, how often it was probed, when the next probe is due.
     open: Option<Open>,
@@ -34,7 +34,7 @@ struct Open {
 
 /// What may be started now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permit {
+pub(crate) enum Permit {
     /// So many attempts at once, counting those that run.
     Attempts(usize),
     /// One attempt, of whichever delivery is first, due or not.
@@ -45,7 +45,7 @@ pub enum Permit {
 
 impl Breaker {
     /// What may be started.
-    pub fn permit(&self, limit: usize, now: Timestamp) -> Permit {
+    pub(crate) fn permit(&self, limit: usize, now: Timestamp) -> Permit {
         if let Some(until) = self.paused_until.filter(|until| now < *until) {
             return Permit::Wait(until);
         }
@@ -57,13 +57,13 @@ impl Breaker {
     }
 
     /// Whether the destination counts as down.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
     /// Takes note of a success, or of a failure that is not the destination's fault. Answers whether
     /// the destination just came back, so that everything waiting for it can be hastened.
-    pub fn succeeded(&mut self) -> bool {
+    pub(crate) fn succeeded(&mut self) -> bool {
         self.failures = 0;
         self.paused_until = None;
         if self.open.take().is_some() {
@@ -79,7 +79,7 @@ impl Breaker {
     }
 
     /// Takes note of a failed attempt; `jitter` is in `0.0..1.0`.
-    pub fn failed(&mut self, failure: &Failure, now: Timestamp, jitter: f64) -> bool {
+    pub(crate) fn failed(&mut self, failure: &Failure, now: Timestamp, jitter: f64) -> bool {
         if !failure.class.blames_destination() {
             return self.succeeded();
         }

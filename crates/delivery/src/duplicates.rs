@@ -18,11 +18,11 @@ use crate::store::RecentKey;
 type ShortKey = [u8; 16];
 
 /// How many keys are kept by default; about 50 MB when full.
-pub const DEFAULT_MOST_KEYS: usize = 1_000_000;
+pub(crate) const DEFAULT_MOST_KEYS: usize = 1_000_000;
 
 /// What is known about an event that just arrived.
 #[derive(Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Not seen in this tick. It is reserved now: the outcome of storing it must be reported.
     New {
         /// Start of the tick it belongs to.
@@ -42,7 +42,7 @@ pub enum Verdict {
 /// Keys are in three generations that rotate once per interval, so forgetting costs nothing per
 /// key. When there are too many, the oldest generation goes early: a repeat may then pass, which is
 /// the harmless direction.
-pub struct Duplicates {
+pub(crate) struct Duplicates {
     interval: Duration,
     most_per_generation: usize,
     generations: [HashMap<ShortKey, Timestamp>; 3],
@@ -52,7 +52,7 @@ pub struct Duplicates {
 
 impl Duplicates {
     /// An empty memory. An interval of zero counts as one second, as in the reference.
-    pub fn new(interval: Duration, most_keys: usize, now: Timestamp) -> Self {
+    pub(crate) fn new(interval: Duration, most_keys: usize, now: Timestamp) -> Self {
         Self {
             interval: if interval.is_zero() {
                 Duration::from_secs(1)
@@ -67,12 +67,12 @@ impl Duplicates {
     }
 
     /// How far back accepted events matter after a restart.
-    pub fn horizon(&self) -> Duration {
+    pub(crate) fn horizon(&self) -> Duration {
         self.interval.saturating_mul(3)
     }
 
     /// Takes over what was accepted before a restart, newest first.
-    pub fn restore(&mut self, recent: &[RecentKey]) {
+    pub(crate) fn restore(&mut self, recent: &[RecentKey]) {
         for RecentKey {
             key,
             interval_start,
@@ -84,12 +84,12 @@ impl Duplicates {
     }
 
     /// The interval.
-    pub fn interval(&self) -> Duration {
+    pub(crate) fn interval(&self) -> Duration {
         self.interval
     }
 
     /// Judges an event and reserves its key if it is new.
-    pub fn check(&mut self, key: &EventKey, now: Timestamp) -> Verdict {
+    pub(crate) fn check(&mut self, key: &EventKey, now: Timestamp) -> Verdict {
         let key = short(key);
         if let Some(waiting) = self.in_flight.get_mut(&key) {
             let (sender, receiver) = oneshot::channel();
@@ -112,7 +112,7 @@ impl Duplicates {
     }
 
     /// Reports what became of a reserved key, and tells those who wait for it.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         key: &EventKey,
         interval_start: Timestamp,

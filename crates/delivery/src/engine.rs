@@ -100,7 +100,7 @@ impl Engine {
             shutdown: shutdown.clone(),
         };
         stages.spawn(dispatcher.run());
-        let parts = Parts {
+        let worker_parts = Parts {
             store: ports.store.clone(),
             courier: ports.courier,
             clock: ports.clock.clone(),
@@ -113,7 +113,7 @@ impl Engine {
             shutdown: shutdown.clone(),
             abandon: abandon.clone(),
         };
-        stages.spawn(Worker::new(parts).run());
+        stages.spawn(Worker::new(worker_parts).run());
         stages.spawn(janitor::run(
             ports.store.clone(),
             ports.clock,

@@ -49,7 +49,7 @@ struct ProviderLabels {
 
 /// The metrics of this crate; cheap to clone.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     events: Counter,
     dispositions: Family<ReasonLabels, Counter>,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -76,7 +76,7 @@ struct Shared {
 
 impl Metrics {
     /// Registers all metrics under the prefix `fanfare_`.
-    pub fn new(registry: &mut Registry, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(registry: &mut Registry, clock: Arc<dyn Clock>) -> Self {
         let buckets = [
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
             60.0, 300.0, 3600.0,
@@ -170,7 +170,7 @@ impl Metrics {
     }
 
     /// Sets the gauges; called when metrics are read.
-    pub fn backlog(&self, backlog: Backlog) {
+    pub(crate) fn backlog(&self, backlog: Backlog) {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.unplanned.set(number(backlog.unplanned));
         self.live.set(number(backlog.live));

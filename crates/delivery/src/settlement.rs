@@ -10,7 +10,11 @@ use crate::store::{Claimed, LastAttempt, Settlement};
 const LONGEST_DETAIL: usize = 1024;
 
 /// Settles a claim without an attempt, if none is due any more.
-pub fn before_attempt(claimed: &Claimed, policy: Policy, now: Timestamp) -> Option<Settlement> {
+pub(crate) fn before_attempt(
+    claimed: &Claimed,
+    policy: Policy,
+    now: Timestamp,
+) -> Option<Settlement> {
     let delivery = &claimed.delivery;
     if claimed.event.is_none() {
         return Some(without_attempt(
@@ -45,7 +49,7 @@ pub fn before_attempt(claimed: &Claimed, policy: Policy, now: Timestamp) -> Opti
 }
 
 /// Settles a claim after an attempt; `jitter` is in `0.0..1.0`.
-pub fn after_attempt(
+pub(crate) fn after_attempt(
     claimed: &Claimed,
     outcome: Outcome,
     policy: Policy,

@@ -193,6 +193,9 @@ pub struct EventView {
     pub deliveries: Vec<DeliveryView>,
 }
 
+/// How many deliveries of a Provider are in a state.
+pub type SummaryRow = (ObjectKey, DeliveryState, u64);
+
 /// Counts for metrics and limits; cheap to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
@@ -292,10 +295,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Vec<DeliveryView>, StoreError>>;
 
     /// How many deliveries there are in each state, by Provider; at most `limit` rows.
-    fn summary(
-        &self,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(ObjectKey, DeliveryState, u64)>, StoreError>>;
+    fn summary(&self, limit: usize) -> BoxFuture<'_, Result<Vec<SummaryRow>, StoreError>>;
 
     /// An event with everything that became of it.
     fn event(&self, position: Position) -> BoxFuture<'_, Result<Option<EventView>, StoreError>>;

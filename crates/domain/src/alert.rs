@@ -132,16 +132,18 @@ fn compile(expressions: &[String], path: &str, problems: &mut Vec<Problem>) -> V
 /// The uid as given, else one in the shape of a UUID derived from kind, namespace and name, so that
 /// ids made from it stay the same over restarts.
 pub fn uid_or_derived(uid: &str, kind: &str, key: &ObjectKey) -> String {
+    use std::fmt::Write as _;
+
     use sha1::{Digest, Sha1};
     if !uid.is_empty() {
         return uid.to_owned();
     }
     let digest = Sha1::digest(format!("fanfare:{kind}/{}/{}", key.namespace, key.name));
-    let hex: String = digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hex = String::with_capacity(32);
+    for byte in digest.iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     // Version 5 (name-based), variant bits fixed to `8`.
     format!(

@@ -86,7 +86,7 @@ pub fn evaluate(event: &CleanEvent, alert: &ValidAlert, labels: &Labels) -> Matc
         return MatchResult::NoMatch(NoMatchReason::AlertSuspended);
     }
     match evaluate_sources(event, alert, labels) {
-        MatchResult::NoMatch(reason) => return MatchResult::NoMatch(reason),
+        MatchResult::NoMatch(reason) => MatchResult::NoMatch(reason),
         // The message rules need no look-up; let them say no first.
         sources => match evaluate_message(&event.event().message, alert) {
             MatchResult::Match => sources,

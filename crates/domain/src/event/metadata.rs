@@ -138,12 +138,14 @@ mod tests {
     }
 
     fn alert(summary: &str, metadata: &[(&str, &str)]) -> ValidAlert {
-        let mut alert = ValidAlert::default();
-        alert.summary = summary.into();
-        for (key, value) in metadata {
-            alert.event_metadata.insert((*key).into(), (*value).into());
+        ValidAlert {
+            summary: summary.into(),
+            event_metadata: metadata
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..ValidAlert::default()
         }
-        alert
     }
 
     #[test]

@@ -58,7 +58,8 @@ fn provider(name: &str, spec: &Value) -> (ObjectKey, ProviderEntry) {
     (ObjectKey::new("apps", name), entry)
 }
 
-fn alert(name: &str, spec: Value) -> Arc<ValidAlert> {
+fn alert(name: &str, spec: impl Into<Value>) -> Arc<ValidAlert> {
+    let spec = spec.into();
     let object = json!({"metadata": {"namespace": "apps", "name": name}, "spec": spec});
     let validated = ValidAlert::validate(&Alert::from_object(Arc::new(object)));
     Arc::new(validated.value.expect("a usable alert"))
@@ -370,8 +371,10 @@ fn labels_decide_where_they_are_asked_for() {
         namespace: "apps".into(),
         match_labels: Some([("app".to_owned(), "web".to_owned())].into()),
     };
-    let mut alert = ValidAlert::default();
-    alert.sources = vec![source];
+    let alert = ValidAlert {
+        sources: vec![source],
+        ..ValidAlert::default()
+    };
     let with = |labels: &[(&str, &str)]| {
         let labels = labels
             .iter()
