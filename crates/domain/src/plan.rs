@@ -3,6 +3,8 @@
 //! Later stages that hold, group or silence notifications belong between matching and addressing,
 //! as pure functions over the matches.
 
+pub mod explain;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -388,3 +388,35 @@ fn labels_decide_where_they_are_asked_for() {
     );
     assert_eq!(with(&[]), MatchResult::NoMatch(NoMatchReason::Labels));
 }
+
+#[test]
+fn explaining_gives_the_exact_reason_where_planning_only_counts() {
+    let alerts = vec![
+        alert("a", on("chat", json!({}))),
+        alert("b", on("chat", json!({"eventSeverity": "error"}))),
+        alert("c", on("off", json!({}))),
+        alert("d", on("missing", json!({}))),
+        alert("e", on("chat", json!({"inclusionList": ["absent text"]}))),
+    ];
+    let explanations = explain::explain(
+        &event(|_| {}),
+        &snapshot(alerts),
+        &Labels::NotAsked,
+        Rules::default(),
+        Timestamp::UNIX_EPOCH,
+    );
+    let found: Vec<_> = explanations
+        .iter()
+        .map(|found| (found.verdict, found.reason))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (explain::Verdict::Delivers, "delivery"),
+            (explain::Verdict::NoMatch, "severity"),
+            (explain::Verdict::Dropped, "provider_suspended"),
+            (explain::Verdict::Waits, "delivery"),
+            (explain::Verdict::NoMatch, "not_included"),
+        ]
+    );
+}
