@@ -2,10 +2,21 @@
 
 use crate::ProviderKind;
 
+mod discord;
 mod generic;
+mod ms_teams;
+mod rocket;
+mod slack;
 
 /// All types, sorted by name.
-pub const ALL: &[&ProviderKind] = &[&generic::KIND, &generic::KIND_HMAC];
+pub const ALL: &[&ProviderKind] = &[
+    &discord::KIND,
+    &generic::KIND,
+    &generic::KIND_HMAC,
+    &ms_teams::KIND,
+    &rocket::KIND,
+    &slack::KIND,
+];
 
 /// The type of a name.
 pub fn find(name: &str) -> Option<&'static ProviderKind> {

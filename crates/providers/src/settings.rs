@@ -74,7 +74,7 @@ impl ProviderSettings {
 
     /// A header value made from a secret, marked so that it is never printed.
     pub fn secret_header(text: &str) -> Result<http::HeaderValue, ConfigError> {
-        let mut value = http::HeaderValue::from_str(text).map_err(|_| {
+        let mut value = http::HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
             ConfigError::new("a credential contains characters that no HTTP header may have")
         })?;
         value.set_sensitive(true);

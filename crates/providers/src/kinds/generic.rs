@@ -11,7 +11,9 @@
 //! | `certSecretRef`, `proxySecretRef` | honoured |
 //!
 //! The body is the event with merged metadata, keys sorted. The header `Gotk-Component` names the
-//! reporting controller. These types also get events that only refresh a commit status.
+//! reporting controller. These types also get events that only refresh a commit status, and they are
+//! sent late rather than not at all.
+//! Receivers should compare signatures in constant time, over the bytes of the body as they came.
 //!
 //! ```yaml
 //! apiVersion: notification.toolkit.fluxcd.io/v1beta3
@@ -113,8 +115,10 @@ impl OneRequest for Generic {
         let body = to_wire_json(event).map_err(|error| rejected(&error))?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // A name with control characters would make the header invalid and lose the event.
+        let component = event.reporting_controller.replace(char::is_control, " ");
         let component =
-            HeaderValue::from_str(&event.reporting_controller).map_err(|error| rejected(&error))?;
+            HeaderValue::from_bytes(component.as_bytes()).map_err(|error| rejected(&error))?;
         headers.insert("gotk-component", component);
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());

@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     Bytes,
     /// Unicode characters.
     Characters,
+    /// Bytes inside a JSON string, escapes included.
+    JsonBytes,
 }
 
 impl Unit {
@@ -21,6 +23,7 @@ impl Unit {
         match self {
             Self::Bytes => text.len(),
             Self::Characters => text.chars().count(),
+            Self::JsonBytes => text.chars().map(|one| self.length_of(one)).sum(),
         }
     }
 
@@ -28,6 +31,11 @@ impl Unit {
         match self {
             Self::Bytes => character.len_utf8(),
             Self::Characters => 1,
+            Self::JsonBytes => match character {
+                '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+                control if control < ' ' => 6,
+                plain => plain.len_utf8(),
+            },
         }
     }
 }
@@ -35,8 +43,7 @@ impl Unit {
 /// The text if it fits, else its head and its tail with [`MARKER`] between them; never longer than
 /// `limit`. Where the limit leaves no room for that, only the head.
 pub(crate) fn head_and_tail(text: &str, limit: usize, unit: Unit) -> String {
-    // Bytes are never fewer than characters, so most texts need no counting.
-    if text.len() <= limit || unit.length(text) <= limit {
+    if unit.length(text) <= limit {
         return text.to_owned();
     }
     let marker = unit.length(MARKER);
@@ -101,8 +108,14 @@ mod tests {
 
     proptest! {
         #[test]
+        fn json_bytes_are_those_of_the_serialiser(text in any::<String>()) {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert_eq!(Unit::JsonBytes.length(&text), json.len() - 2);
+        }
+
+        #[test]
         fn nothing_exceeds_its_limit(text in "\\PC{0,80}", limit in 0_usize..60) {
-            for unit in [Unit::Bytes, Unit::Characters] {
+            for unit in [Unit::Bytes, Unit::Characters, Unit::JsonBytes] {
                 let cut = head_and_tail(&text, limit, unit);
                 prop_assert!(unit.length(&cut) <= limit);
                 if unit.length(&text) <= limit {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
+use super::differences::INERT;
 use super::replay::Replayed;
 
 /// Headers that say who we are, and `Referer`, which the reference's client adds to redirects.
@@ -17,9 +18,10 @@ const INFORMATIONAL: [&str; 2] = ["user-agent", "x-tfs-session"];
 /// How far apart a recorded wait and ours may be, in seconds.
 const TOLERANCE: f64 = 0.6;
 
-/// All differences, in words.
-pub(crate) fn compare(case: &Case, replayed: &Replayed) -> Vec<String> {
+/// All differences, in words, and the rules that kept others from being any.
+pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'static str>) {
     let mut found = Vec::new();
+    let mut rules = Vec::new();
     if !case.event_status.is_empty() && case.event_status != replayed.statuses {
         found.push(format!(
             "event server answered {:?}, recorded {:?}",
@@ -49,11 +51,12 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> Vec<String> {
         let mut comparison = Comparison {
             case,
             found: &mut found,
+            rules: &mut rules,
         };
         comparison.request(*index, recorded, sent);
     }
     gaps(case, replayed, &mut found);
-    found
+    (found, rules)
 }
 
 fn gaps(case: &Case, replayed: &Replayed, found: &mut Vec<String>) {
@@ -72,6 +75,7 @@ fn gaps(case: &Case, replayed: &Replayed, found: &mut Vec<String>) {
 struct Comparison<'a> {
     case: &'a Case,
     found: &'a mut Vec<String>,
+    rules: &'a mut Vec<&'static str>,
 }
 
 impl Comparison<'_> {
@@ -227,7 +231,9 @@ impl Comparison<'_> {
                 } else {
                     fits(recorded, ours)
                 };
-                if !same {
+                if !same && revived(ours) == *recorded {
+                    self.rules.push(INERT);
+                } else if !same {
                     self.found
                         .push(format!("{place}: {ours:?}, recorded {recorded:?}"));
                 }
@@ -262,6 +268,13 @@ impl Comparison<'_> {
             }
         }
     }
+}
+
+/// The text as it was before its mentions were made inert.
+fn revived(text: &str) -> String {
+    text.replace('\u{200b}', "")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
 }
 
 fn is_placeholder(text: &str) -> bool {

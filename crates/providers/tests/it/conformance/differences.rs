@@ -5,8 +5,9 @@ use testkit::corpus;
 
 /// Rules that the runner applies to every case: what it does not compare, and why, is listed.
 pub(crate) const PARKED: &str = "parked-deliveries-are-tried-again";
+pub(crate) const INERT: &str = "live-mentions-are-made-inert";
 
-const RULES: [&str; 1] = [PARKED];
+const RULES: [&str; 2] = [PARKED, INERT];
 
 /// `conformance/differences.toml`.
 #[derive(Debug, Deserialize)]
@@ -64,6 +65,12 @@ impl Differences {
     pub(crate) fn has_rule(&self, rule: &str) -> bool {
         self.outgoing()
             .any(|difference| difference.rule.as_deref() == Some(rule))
+    }
+
+    /// All listed rules.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &str> {
+        self.outgoing()
+            .filter_map(|difference| difference.rule.as_deref())
     }
 
     /// Entries that can never apply.
