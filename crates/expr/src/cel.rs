@@ -9,6 +9,7 @@
 
 mod ast;
 mod checker;
+mod clauses;
 mod error;
 mod evaluator;
 mod folding;
@@ -119,9 +120,10 @@ impl Program {
             let expression = parser::parse(source)?;
             checker::check(expression, variables)
         };
-        let (node, static_type) = compile().map_err(|error| CompileError::new(source, error))?;
+        let (mut node, static_type) =
+            compile().map_err(|error| CompileError::new(source, error))?;
         let mut meter = Meter::new(Budget::default());
-        let node = folding::fold(node, &mut meter).map_err(at_start)?;
+        folding::fold(&mut node, &mut meter).map_err(|problem| at_start(*problem))?;
         let variables = variables.iter().map(|name| (*name).to_owned()).collect();
         let static_type = static_type.to_string();
         Ok(Program {

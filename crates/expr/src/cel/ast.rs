@@ -6,7 +6,8 @@ pub(super) struct Expression {
     pub(super) offset: u32,
     /// Levels of nesting, this one included.
     pub(super) depth: u16,
-    pub(super) kind: Kind,
+    /// In a box, because the parser hands expressions through many frames of a small stack.
+    pub(super) kind: Box<Kind>,
 }
 
 /// A constant, in programs too.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::ast::{Element, Entry, Expression, Kind, Literal, Loop};
+use super::clauses;
 use super::error::{CompileProblem, Located};
 use super::messages;
 use super::node::Node;
@@ -20,13 +21,14 @@ pub(super) fn check(expression: Expression, variables: &[&str]) -> Result<(Node,
         locals: Vec::new(),
         unifier: Unifier::default(),
         mixed_allowed: 0,
+        elements: Vec::new(),
         same: Vec::new(),
     };
     let offset = expression.offset;
     let (node, of) = checker.check(expression)?;
     for (offset, expected, found) in std::mem::take(&mut checker.same) {
         let (expected, found) = (checker.known(&expected), checker.known(&found));
-        let both_types = matches!((&expected, &found), (Type::Type(_), Type::Type(_)));
+        let both_types = matches!((&expected, &found), (Type::Meta(_), Type::Meta(_)));
         if expected != found && !both_types {
             return Err(mismatch(offset, &expected, &found));
         }
@@ -45,6 +47,8 @@ struct Checker<'c> {
     unifier: Unifier,
     /// Arguments of `format` being checked at the moment; lists in them may mix types.
     mixed_allowed: u32,
+    /// Types of the elements of the list that was checked last.
+    elements: Vec<Type>,
     /// Types of elements of one list or map, which have to be the same in the end.
     same: Vec<(u32, Type, Type)>,
 }
@@ -58,7 +62,7 @@ impl Checker<'_> {
                 Type::List(of) => Type::list(without_unknowns(of)),
                 Type::Map(key, value) => Type::map(without_unknowns(key), without_unknowns(value)),
                 Type::Optional(of) => Type::optional(without_unknowns(of)),
-                Type::Type(of) => Type::Type(Arc::new(without_unknowns(of))),
+                Type::Meta(of) => Type::Meta(Arc::new(without_unknowns(of))),
                 other => other.clone(),
             }
         }
@@ -68,71 +72,92 @@ impl Checker<'_> {
 
     fn check(&mut self, expression: Expression) -> Result<(Node, Type)> {
         let offset = expression.offset;
-        let (node, of) = match expression.kind {
-            Kind::Literal(literal) => {
-                let of = literal_type(&literal);
-                (Node::Constant(literal), of)
-            }
-            Kind::Identifier { name, global } => self.identifier(offset, &name, global)?,
+        let (node, of) = self.kind(offset, *expression.kind)?;
+        let of = self.unifier.resolve(&of);
+        if self.unifier.is_exhausted() {
+            return Err(Located::new(offset, CompileProblem::TypesTooComplex));
+        }
+        Ok((node, of))
+    }
+
+    /// Passes on to the method for this kind. Keeps nothing itself: every level of an expression
+    /// has a frame of this function on the stack.
+    fn kind(&mut self, offset: u32, kind: Kind) -> Result<(Node, Type)> {
+        match kind {
+            Kind::Literal(literal) => Ok(constant(literal)),
+            Kind::Identifier { name, global } => self.identifier(offset, &name, global),
             Kind::Select {
                 operand,
                 field,
                 optional,
-            } => {
-                if let Some(name) = qualified_name(&operand)
-                    && let Some(found) = type_name(&format!("{name}.{field}"))
-                {
-                    return Ok(found);
-                }
-                let (operand, result) = self.field(offset, *operand, optional)?;
-                (
-                    Node::Select {
-                        operand,
-                        field: field.into(),
-                        optional,
-                    },
-                    result,
-                )
-            }
-            Kind::Has { operand, field } => {
-                let (operand, _) = self.field(offset, *operand, false)?;
-                (
-                    Node::Has {
-                        operand,
-                        field: field.into(),
-                    },
-                    Type::Bool,
-                )
-            }
+            } => self.select(offset, *operand, &field, optional),
+            Kind::Has { operand, field } => self.has(offset, *operand, &field),
             Kind::Call {
                 function,
                 target,
                 arguments,
-            } => self.call(offset, &function, target, arguments)?,
-            Kind::And(parts) => (Node::And(self.conditions(parts)?), Type::Bool),
-            Kind::Or(parts) => (Node::Or(self.conditions(parts)?), Type::Bool),
-            Kind::List(elements) => self.list(elements)?,
-            Kind::Map(entries) => self.map(entries)?,
-            Kind::Message { name, fields } => self.message(offset, &name, fields)?,
+            } => self.call(offset, &function, target, arguments),
+            Kind::And(parts) => self.logic(parts, Node::And),
+            Kind::Or(parts) => self.logic(parts, Node::Or),
+            Kind::List(elements) => self.list(elements),
+            Kind::Map(entries) => self.map(entries),
+            Kind::Message { name, fields } => self.message(offset, &name, fields),
             Kind::Loop {
                 kind,
                 range,
                 variable,
                 condition,
                 transform,
-            } => self.repeat(kind, *range, variable, condition, transform)?,
+            } => self.repeat(kind, *range, variable, condition, transform),
             Kind::OptionalMap {
                 target,
                 variable,
                 transform,
                 flat,
-            } => self.optional_map(offset, *target, variable, *transform, flat)?,
-        };
-        let of = self.unifier.resolve(&of);
-        if self.unifier.is_exhausted() {
-            return Err(Located::new(offset, CompileProblem::TypesTooComplex));
+            } => self.optional_map(offset, *target, variable, *transform, flat),
         }
-        Ok((node, of))
+    }
+
+    fn select(
+        &mut self,
+        offset: u32,
+        operand: Expression,
+        field: &str,
+        optional: bool,
+    ) -> Result<(Node, Type)> {
+        if let Some(name) = qualified_name(&operand)
+            && let Some(found) = type_name(&format!("{name}.{field}"))
+        {
+            return Ok(found);
+        }
+        let (operand, result) = self.field(offset, operand, optional)?;
+        Ok((
+            Node::Select {
+                operand,
+                field: field.into(),
+                optional,
+            },
+            result,
+        ))
+    }
+
+    fn has(&mut self, offset: u32, operand: Expression, field: &str) -> Result<(Node, Type)> {
+        let (operand, _) = self.field(offset, operand, false)?;
+        Ok((
+            Node::Has {
+                operand,
+                field: field.into(),
+            },
+            Type::Bool,
+        ))
+    }
+
+    fn logic(
+        &mut self,
+        parts: Vec<Expression>,
+        combine: fn(Vec<Node>) -> Node,
+    ) -> Result<(Node, Type)> {
+        Ok((combine(self.conditions(parts)?), Type::Bool))
     }
 
     fn identifier(&self, offset: u32, name: &str, global: bool) -> Result<(Node, Type)> {
@@ -214,6 +239,15 @@ impl Checker<'_> {
         self.mixed_allowed -= mixed;
         let name = namespaced.as_deref().unwrap_or(name);
         let (function, result) = self.overload(offset, name, is_member, &types)?;
+        if let (Function::Format, [Node::Constant(Literal::String(template)), Node::List(list)]) =
+            (function, nodes.as_slice())
+            && list.len() == self.elements.len()
+        {
+            let elements = std::mem::take(&mut self.elements);
+            let elements: Vec<Type> = elements.iter().map(|of| self.known(of)).collect();
+            clauses::check(template, &elements)
+                .map_err(|problem| Located::new(offset, CompileProblem::Format(problem)))?;
+        }
         let node = if function == Function::Conditional {
             match <[Node; 3]>::try_from(nodes) {
                 Ok(parts) => Node::Conditional(Box::new(parts)),
@@ -300,14 +334,19 @@ impl Checker<'_> {
 
     fn list(&mut self, elements: Vec<Element<Expression>>) -> Result<(Node, Type)> {
         let mut joined = Joined::default();
+        let mut types = Vec::new();
         let mut nodes = Vec::with_capacity(elements.len());
         for Element { value, optional } in elements {
             let offset = value.offset;
             let (value, of) = self.check(value)?;
             let of = without_optional(offset, of, optional)?;
+            if self.mixed_allowed > 0 {
+                types.push(of.clone());
+            }
             self.join(&mut joined, offset, of);
             nodes.push(Element { value, optional });
         }
+        self.elements = types;
         let of = joined.general.unwrap_or_else(|| self.unifier.unknown());
         Ok((Node::List(nodes), Type::list(of)))
     }
@@ -504,6 +543,11 @@ fn mismatch(offset: u32, expected: &Type, found: &Type) -> Located {
     Located::new(offset, CompileProblem::TypeMismatch { expected, found })
 }
 
+fn constant(literal: Literal) -> (Node, Type) {
+    let of = literal_type(&literal);
+    (Node::Constant(literal), of)
+}
+
 fn literal_type(literal: &Literal) -> Type {
     match literal {
         Literal::Null => Type::Null,
@@ -515,7 +559,7 @@ fn literal_type(literal: &Literal) -> Type {
         Literal::Bytes(_) => Type::Bytes,
         Literal::Timestamp(_) => Type::Timestamp,
         Literal::Duration(_) => Type::Duration,
-        Literal::Type(_) => Type::Type(Arc::new(Type::Dyn)),
+        Literal::Type(_) => Type::Meta(Arc::new(Type::Dyn)),
     }
 }
 
@@ -524,7 +568,7 @@ fn qualified_name(expression: &Expression) -> Option<String> {
     let mut parts = Vec::new();
     let mut current = expression;
     loop {
-        match &current.kind {
+        match current.kind.as_ref() {
             Kind::Identifier { name, .. } => {
                 parts.push(name.as_str());
                 parts.reverse();
@@ -555,7 +599,7 @@ fn type_name(name: &str) -> Option<(Node, Type)> {
         "null_type" => ("null_type", Type::Null),
         "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
         "string" => ("string", Type::String),
-        "type" => ("type", Type::Type(Arc::new(Type::Dyn))),
+        "type" => ("type", Type::Meta(Arc::new(Type::Dyn))),
         "uint" => ("uint", Type::Uint),
         "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
         "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
@@ -563,6 +607,6 @@ fn type_name(name: &str) -> Option<(Node, Type)> {
     };
     Some((
         Node::Constant(Literal::Type(name)),
-        Type::Type(Arc::new(of)),
+        Type::Meta(Arc::new(of)),
     ))
 }

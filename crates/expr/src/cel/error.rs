@@ -15,15 +15,16 @@ pub struct CompileError {
 
 impl CompileError {
     pub(super) fn new(source: &str, located: Located) -> Self {
-        if matches!(located.problem, CompileProblem::OutputType { .. }) {
+        let (offset, problem) = *located.0;
+        if matches!(problem, CompileProblem::OutputType { .. }) {
             // It is about the expression as a whole.
             return Self {
                 line: 0,
                 column: 0,
-                problem: located.problem,
+                problem,
             };
         }
-        let offset = usize::try_from(located.offset).unwrap_or(usize::MAX);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let (mut line, mut column) = (1, 1);
         for character in source.chars().take(offset) {
             if character == '\n' {
@@ -36,7 +37,7 @@ impl CompileError {
         Self {
             line,
             column,
-            problem: located.problem,
+            problem,
         }
     }
 
@@ -69,15 +70,14 @@ fn position(line: u32, column: u32) -> String {
 }
 
 /// A problem and the character it starts at, counted from zero.
+///
+/// In a box, because it is handed through many frames of a small stack.
 #[derive(Debug)]
-pub(super) struct Located {
-    pub(super) offset: u32,
-    pub(super) problem: CompileProblem,
-}
+pub(super) struct Located(Box<(u32, CompileProblem)>);
 
 impl Located {
     pub(super) fn new(offset: u32, problem: CompileProblem) -> Self {
-        Self { offset, problem }
+        Self(Box::new((offset, problem)))
     }
 }
 
@@ -151,6 +151,9 @@ pub enum CompileProblem {
     /// Types of an absurd size.
     #[error("the types in this expression are too complex")]
     TypesTooComplex,
+    /// A constant template for `format` that does not fit its arguments.
+    #[error("{0}")]
+    Format(&'static str),
     /// A constant that cannot be converted.
     #[error("{0}")]
     Constant(EvaluationError),

@@ -15,6 +15,7 @@ use super::meter::Meter;
 use super::node::{Message, Node};
 use super::signatures::Function;
 use super::value::{Key, List, Map, Text, Value};
+use crate::regex::Pattern;
 
 type Result<T> = std::result::Result<T, EvaluationError>;
 
@@ -44,28 +45,19 @@ impl<'v> Evaluator<'v> {
         }
     }
 
-    /// Computes the value of a node.
+    /// Computes the value of a node. Keeps nothing itself: every level has a frame of this function.
     pub(super) fn evaluate(&mut self, node: &'v Node) -> Result<Value<'v>> {
         self.meter.step(1)?;
         match node {
             Node::Constant(literal) => self.constant(literal),
             Node::Variable(index) => self.variable(*index),
-            Node::Local(index) => {
-                let local = self.locals.get(*index).cloned();
-                local.ok_or_else(|| EvaluationError::NoSuchVariable("of a loop".to_owned()))
-            }
+            Node::Local(index) => self.local(*index),
             Node::Select {
                 operand,
                 field,
                 optional,
-            } => {
-                let operand = self.evaluate(operand)?;
-                select(&operand, field, *optional)
-            }
-            Node::Has { operand, field } => {
-                let operand = self.evaluate(operand)?;
-                has(&operand, field)
-            }
+            } => self.select(operand, field, *optional),
+            Node::Has { operand, field } => self.has(operand, field),
             Node::Conditional(parts) => self.conditional(parts),
             Node::And(parts) => self.logic(parts, false),
             Node::Or(parts) => self.logic(parts, true),
@@ -76,10 +68,7 @@ impl<'v> Evaluator<'v> {
                 function,
                 arguments,
             } => self.call(*function, arguments),
-            Node::Matches { text, pattern } => {
-                let text = self.evaluate(text)?;
-                functions::matches(&text, pattern, &mut self.meter)
-            }
+            Node::Matches { text, pattern } => self.matches(text, pattern),
             Node::Loop {
                 kind,
                 range,
@@ -92,6 +81,26 @@ impl<'v> Evaluator<'v> {
                 flat,
             } => self.optional_map(target, transform, *flat),
         }
+    }
+
+    fn local(&self, index: usize) -> Result<Value<'v>> {
+        let local = self.locals.get(index).cloned();
+        local.ok_or_else(|| EvaluationError::NoSuchVariable("of a loop".to_owned()))
+    }
+
+    fn select(&mut self, operand: &'v Node, field: &str, optional: bool) -> Result<Value<'v>> {
+        let operand = self.evaluate(operand)?;
+        select(&operand, field, optional)
+    }
+
+    fn has(&mut self, operand: &'v Node, field: &str) -> Result<Value<'v>> {
+        let operand = self.evaluate(operand)?;
+        has(&operand, field)
+    }
+
+    fn matches(&mut self, text: &'v Node, pattern: &Pattern) -> Result<Value<'v>> {
+        let text = self.evaluate(text)?;
+        functions::matches(&text, pattern, &mut self.meter)
     }
 
     fn constant(&mut self, literal: &'v Literal) -> Result<Value<'v>> {
@@ -113,13 +122,11 @@ impl<'v> Evaluator<'v> {
     }
 
     fn variable(&self, index: usize) -> Result<Value<'v>> {
-        match self.variables.get(index) {
-            Some(Some(json)) => Ok(Value::of(json)),
-            _ => {
-                let name = self.names.get(index).cloned().unwrap_or_default();
-                Err(EvaluationError::NoSuchVariable(name))
-            }
+        if let Some(Some(json)) = self.variables.get(index) {
+            return Ok(Value::of(json));
         }
+        let name = self.names.get(index).cloned().unwrap_or_default();
+        Err(EvaluationError::NoSuchVariable(name))
     }
 
     fn conditional(&mut self, parts: &'v [Node; 3]) -> Result<Value<'v>> {
@@ -223,9 +230,19 @@ impl<'v> Evaluator<'v> {
                 Value::Optional(Some(value)) if function == Function::OrValue => {
                     Ok(Value::clone(&value))
                 }
-                some @ Value::Optional(_) => Ok(some),
-                _ => Err(EvaluationError::NoSuchOverload(function.name())),
+                // Also something dynamic that is no optional.
+                some => Ok(some),
             };
+        }
+        if matches!(function, Function::Index | Function::OptionalIndex)
+            && let [first, second] = arguments
+        {
+            let operand = self.evaluate(first)?;
+            if matches!(operand, Value::Optional(None)) {
+                return Ok(operand);
+            }
+            let key = self.evaluate(second)?;
+            return functions::call(function, &[operand, key], &mut self.meter);
         }
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -325,7 +342,14 @@ impl<'v> Evaluator<'v> {
         self.locals.push(value);
         let result = self.evaluate(transform);
         self.locals.pop();
-        Ok(if flat { result? } else { Value::some(result?) })
+        Ok(match result? {
+            result if flat => result,
+            // The reference keeps no optional in an optional here.
+            Value::Optional(value) => {
+                Value::some(value.map_or(Value::Null, |value| Value::clone(&value)))
+            }
+            result => Value::some(result),
+        })
     }
 }
 
@@ -374,15 +398,18 @@ fn select<'v>(operand: &Value<'v>, field: &str, optional: bool) -> Result<Value<
                 field.chars().take(100).collect(),
             )),
         },
+        Value::List(_) => Err(EvaluationError::NoSuchOverload("selection of a field")),
+        // What has no fields at all lacks this one.
+        _ if optional => Ok(Value::Optional(None)),
         _ => Err(EvaluationError::NoSuchOverload("selection of a field")),
     }
 }
 
 fn has<'v>(operand: &Value<'v>, field: &str) -> Result<Value<'v>> {
     match operand {
-        Value::Optional(None) => Ok(Value::Bool(false)),
         Value::Optional(Some(inner)) => has(inner, field),
         Value::Map(map) => Ok(Value::Bool(map.field(field).is_some())),
-        _ => Err(EvaluationError::NoSuchOverload("has")),
+        Value::List(_) => Err(EvaluationError::NoSuchOverload("has")),
+        _ => Ok(Value::Bool(false)),
     }
 }

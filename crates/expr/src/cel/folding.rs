@@ -1,7 +1,7 @@
 //! Works out what only depends on constants, so that mistakes in them show when a program is made.
 
-use super::ast::{Element, Entry, Literal};
-use super::error::{CompileProblem, EvaluationError};
+use super::ast::Literal;
+use super::error::CompileProblem;
 use super::functions;
 use super::meter::Meter;
 use super::node::Node;
@@ -9,156 +9,87 @@ use super::signatures::Function;
 use super::value::{Text, Value};
 use crate::regex::Pattern;
 
-type Result<T> = std::result::Result<T, CompileProblem>;
+type Result<T> = std::result::Result<T, Box<CompileProblem>>;
 
 /// Converts constants and compiles constant patterns everywhere in `node`.
-pub(super) fn fold(node: Node, meter: &mut Meter) -> Result<Node> {
-    Ok(match node {
-        Node::Call {
-            function,
-            arguments,
-        } => {
-            let arguments = all(arguments, meter)?;
-            call(function, arguments, meter)?
-        }
-        Node::Select {
-            operand,
-            field,
-            optional,
-        } => Node::Select {
-            operand: boxed(operand, meter)?,
-            field,
-            optional,
-        },
-        Node::Has { operand, field } => Node::Has {
-            operand: boxed(operand, meter)?,
-            field,
-        },
-        Node::Conditional(parts) => {
-            let [condition, positive, negative] = *parts;
-            Node::Conditional(Box::new([
-                fold(condition, meter)?,
-                fold(positive, meter)?,
-                fold(negative, meter)?,
-            ]))
-        }
-        Node::And(parts) => Node::And(all(parts, meter)?),
-        Node::Or(parts) => Node::Or(all(parts, meter)?),
+pub(super) fn fold(node: &mut Node, meter: &mut Meter) -> Result<()> {
+    match node {
+        Node::Call { arguments, .. } => all(arguments, meter)?,
+        Node::Select { operand, .. } | Node::Has { operand, .. } => fold(operand, meter)?,
+        Node::Conditional(parts) => parts.iter_mut().try_for_each(|part| fold(part, meter))?,
+        Node::And(parts) | Node::Or(parts) => all(parts, meter)?,
         Node::List(elements) => {
-            let mut folded = Vec::with_capacity(elements.len());
-            for Element { value, optional } in elements {
-                folded.push(Element {
-                    value: fold(value, meter)?,
-                    optional,
-                });
-            }
-            Node::List(folded)
+            elements
+                .iter_mut()
+                .try_for_each(|element| fold(&mut element.value, meter))?;
         }
-        Node::Map(entries) => {
-            let mut folded = Vec::with_capacity(entries.len());
-            for Entry {
-                offset,
-                key,
-                value,
-                optional,
-            } in entries
-            {
-                let (key, value) = (fold(key, meter)?, fold(value, meter)?);
-                folded.push(Entry {
-                    offset,
-                    key,
-                    value,
-                    optional,
-                });
-            }
-            Node::Map(folded)
-        }
-        Node::Message { message, fields } => {
-            let mut folded = Vec::with_capacity(fields.len());
-            for Entry {
-                offset,
-                key,
-                value,
-                optional,
-            } in fields
-            {
-                folded.push(Entry {
-                    offset,
-                    key,
-                    value: fold(value, meter)?,
-                    optional,
-                });
-            }
-            Node::Message {
-                message,
-                fields: folded,
-            }
+        Node::Map(entries) => entries.iter_mut().try_for_each(|entry| {
+            fold(&mut entry.key, meter)?;
+            fold(&mut entry.value, meter)
+        })?,
+        Node::Message { fields, .. } => {
+            fields
+                .iter_mut()
+                .try_for_each(|field| fold(&mut field.value, meter))?;
         }
         Node::Loop {
-            kind,
             range,
             condition,
             transform,
-        } => Node::Loop {
-            kind,
-            range: boxed(range, meter)?,
-            condition: condition.map(|node| boxed(node, meter)).transpose()?,
-            transform: transform.map(|node| boxed(node, meter)).transpose()?,
-        },
+            ..
+        } => {
+            fold(range, meter)?;
+            let parts = condition.iter_mut().chain(transform);
+            parts.into_iter().try_for_each(|part| fold(part, meter))?;
+        }
         Node::OptionalMap {
-            target,
-            transform,
-            flat,
-        } => Node::OptionalMap {
-            target: boxed(target, meter)?,
-            transform: boxed(transform, meter)?,
-            flat,
-        },
-        leaf @ (Node::Constant(_) | Node::Variable(_) | Node::Local(_) | Node::Matches { .. }) => {
-            leaf
+            target, transform, ..
+        } => {
+            fold(target, meter)?;
+            fold(transform, meter)?;
         }
-    })
-}
-
-fn all(nodes: Vec<Node>, meter: &mut Meter) -> Result<Vec<Node>> {
-    nodes.into_iter().map(|node| fold(node, meter)).collect()
-}
-
-fn boxed(node: Box<Node>, meter: &mut Meter) -> Result<Box<Node>> {
-    Ok(Box::new(fold(*node, meter)?))
-}
-
-fn call(function: Function, mut arguments: Vec<Node>, meter: &mut Meter) -> Result<Node> {
-    if function == Function::Matches
-        && let [_, Node::Constant(Literal::String(pattern))] = arguments.as_slice()
-    {
-        let pattern = Pattern::compile(pattern).map_err(CompileProblem::Pattern)?;
-        arguments.truncate(1);
-        if let Some(text) = arguments.pop() {
-            return Ok(Node::Matches {
-                text: Box::new(text),
-                pattern,
-            });
-        }
+        Node::Constant(_) | Node::Variable(_) | Node::Local(_) | Node::Matches { .. } => {}
     }
-    if let Some(to) = functions::conversion_target(function)
-        && let [Node::Constant(literal)] = arguments.as_slice()
-    {
-        let value = match functions::convert(to, &value(literal), meter) {
-            Ok(value) => literal_of(&value),
-            Err(error @ EvaluationError::BudgetExhausted(_)) => {
-                return Err(CompileProblem::Constant(error));
-            }
-            Err(error) => return Err(CompileProblem::Constant(error)),
-        };
-        if let Some(literal) = value {
-            return Ok(Node::Constant(literal));
-        }
-    }
-    Ok(Node::Call {
+    replace(node, meter)
+}
+
+fn all(nodes: &mut [Node], meter: &mut Meter) -> Result<()> {
+    nodes.iter_mut().try_for_each(|node| fold(node, meter))
+}
+
+/// Replaces a call of a constant kind, its arguments being folded.
+fn replace(node: &mut Node, meter: &mut Meter) -> Result<()> {
+    let Node::Call {
         function,
         arguments,
-    })
+    } = node
+    else {
+        return Ok(());
+    };
+    if *function == Function::Matches
+        && let [_, Node::Constant(Literal::String(pattern))] = arguments.as_slice()
+    {
+        let pattern =
+            Pattern::compile(pattern).map_err(|error| Box::new(CompileProblem::Pattern(error)))?;
+        arguments.truncate(1);
+        if let Some(text) = arguments.pop() {
+            *node = Node::Matches {
+                text: Box::new(text),
+                pattern,
+            };
+        }
+        return Ok(());
+    }
+    if let Some(to) = functions::conversion_target(*function)
+        && let [Node::Constant(literal)] = arguments.as_slice()
+    {
+        let value = functions::convert(to, &value(literal), meter)
+            .map_err(|error| Box::new(CompileProblem::Constant(error)))?;
+        if let Some(literal) = literal_of(&value) {
+            *node = Node::Constant(literal);
+        }
+    }
+    Ok(())
 }
 
 fn value(literal: &Literal) -> Value<'_> {

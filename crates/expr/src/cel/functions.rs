@@ -74,9 +74,8 @@ pub(super) fn call<'v>(
         (F::TypeOf, [value]) => Ok(Value::Type(value.type_name())),
         (F::Dyn, [value]) => Ok(value.clone()),
         (F::OptionalNone, []) => Ok(Value::Optional(None)),
-        (F::OptionalOf, [value]) => Ok(Value::some(value.clone())),
         (F::OptionalOfNonZeroValue, [value]) if value.is_zero() => Ok(Value::Optional(None)),
-        (F::OptionalOfNonZeroValue, [value]) => Ok(Value::some(value.clone())),
+        (F::OptionalOf | F::OptionalOfNonZeroValue, [value]) => Ok(Value::some(value.clone())),
         (F::HasValue, [Value::Optional(value)]) => Ok(Value::Bool(value.is_some())),
         (F::Value, [Value::Optional(value)]) => match value {
             Some(value) => Ok(Value::clone(value)),
@@ -229,6 +228,7 @@ fn index<'v>(operand: &Value<'v>, key: &Value<'v>, optional: bool) -> Result<Val
             }
             (map.get(key), EvaluationError::NoSuchKey(key_text(key)))
         }
+        _ if optional => (None, EvaluationError::NoValue),
         _ => return Err(EvaluationError::NoSuchOverload("_[_]")),
     };
     match found {
@@ -244,18 +244,16 @@ fn list_index<'v>(
     key: &Value<'v>,
 ) -> Result<(Option<Value<'v>>, EvaluationError)> {
     let position = match Key::of(key) {
-        Some(Key::Number(position)) => position,
-        _ => {
-            return Err(EvaluationError::InvalidArgument(
-                "unsupported type of list index",
-            ));
-        }
+        Some(Key::Number(position)) => i64::try_from(position).ok(),
+        _ => None,
+    };
+    let Some(position) = position else {
+        return Err(EvaluationError::InvalidArgument("unsupported list index"));
     };
     let found = usize::try_from(position)
         .ok()
         .and_then(|position| list.get(position));
-    let shown = i64::try_from(position).unwrap_or(i64::MAX);
-    Ok((found, EvaluationError::IndexOutOfBounds(shown)))
+    Ok((found, EvaluationError::IndexOutOfBounds(position)))
 }
 
 fn key_text(key: &Value<'_>) -> String {

@@ -19,17 +19,11 @@ impl Meter {
 
     /// Takes steps from the budget.
     pub(super) fn step(&mut self, count: u64) -> Result<(), EvaluationError> {
-        match self.left.steps.checked_sub(count) {
-            Some(left) => {
-                self.left.steps = left;
-                Ok(())
-            }
-            None => {
-                // Nothing that costs anything happens any more.
-                self.left = Budget { steps: 0, bytes: 0 };
-                Err(EvaluationError::BudgetExhausted(Resource::Steps))
-            }
-        }
+        let Some(left) = self.left.steps.checked_sub(count) else {
+            return Err(self.exhaust(Resource::Steps));
+        };
+        self.left.steps = left;
+        Ok(())
     }
 
     /// Takes the steps for looking at that many bytes.
@@ -39,22 +33,22 @@ impl Meter {
 
     /// Takes memory from the budget, and the steps for filling it.
     pub(super) fn allocate(&mut self, bytes: usize) -> Result<(), EvaluationError> {
-        match self
-            .left
-            .bytes
-            .checked_sub(u64::try_from(bytes).unwrap_or(u64::MAX))
-        {
-            Some(left) => self.left.bytes = left,
-            None => {
-                self.left = Budget { steps: 0, bytes: 0 };
-                return Err(EvaluationError::BudgetExhausted(Resource::Bytes));
-            }
-        }
+        let wanted = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let Some(left) = self.left.bytes.checked_sub(wanted) else {
+            return Err(self.exhaust(Resource::Bytes));
+        };
+        self.left.bytes = left;
         self.scan(bytes)
     }
 
     /// Takes memory for a list of that many values.
     pub(super) fn allocate_values(&mut self, count: usize) -> Result<(), EvaluationError> {
         self.allocate(count.saturating_mul(size_of::<super::value::Value<'_>>()))
+    }
+
+    /// Leaves nothing, so that whoever ignored the error would not get far.
+    fn exhaust(&mut self, resource: Resource) -> EvaluationError {
+        self.left = Budget { steps: 0, bytes: 0 };
+        EvaluationError::BudgetExhausted(resource)
     }
 }

@@ -49,7 +49,7 @@ fn json(value: &Value<'_>, meter: &mut Meter, depth: u32) -> Result<Json> {
     }
     meter.allocate(size_of::<Json>())?;
     Ok(match value {
-        Value::Null => Json::Null,
+        Value::Null | Value::Optional(None) => Json::Null,
         Value::Bool(value) => Json::from(*value),
         Value::Int(value) if value.unsigned_abs() > EXACT => Json::from(value.to_string()),
         Value::Int(value) => Json::from(*value),
@@ -79,7 +79,6 @@ fn json(value: &Value<'_>, meter: &mut Meter, depth: u32) -> Result<Json> {
             }
             Json::Object(object)
         }
-        Value::Optional(None) => Json::Null,
         Value::Optional(Some(value)) => json(value, meter, depth + 1)?,
         Value::Timestamp(nanoseconds) => Json::from(timestamp_text(*nanoseconds)),
         Value::Duration(nanoseconds) => Json::from(duration_text(*nanoseconds)),

@@ -135,7 +135,7 @@ impl Parser {
         Ok(Expression {
             offset,
             depth: deepest + 1,
-            kind,
+            kind: Box::new(kind),
         })
     }
 
@@ -366,7 +366,7 @@ impl Parser {
                 return Err(Located::new(offset, CompileProblem::ReservedWord(name)));
             }
             let arguments = self.arguments()?;
-            return macros::global_call(call_offset, name, arguments);
+            return macros::global_call(call_offset, &name, arguments);
         }
         if let Some(path) = self.message_path(&name) {
             return self.message(offset, path);
@@ -443,6 +443,10 @@ impl Parser {
 
     fn list(&mut self, offset: u32) -> Result<Expression> {
         self.require("[")?;
+        if self.skip(",") {
+            self.require("]")?;
+            return Self::make(offset, 0, Kind::List(Vec::new()));
+        }
         let mut elements = Vec::new();
         while !self.at("]") {
             let optional = self.skip("?");
@@ -465,6 +469,10 @@ impl Parser {
 
     fn map(&mut self, offset: u32) -> Result<Expression> {
         self.require("{")?;
+        if self.skip(",") {
+            self.require("}")?;
+            return Self::make(offset, 0, Kind::Map(Vec::new()));
+        }
         let mut entries = Vec::new();
         let mut deepest = 0;
         while !self.at("}") {

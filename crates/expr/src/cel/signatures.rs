@@ -572,7 +572,7 @@ fn parse(text: &str) -> Option<Type> {
         return match outer {
             "list" => Some(Type::list(parse(inner)?)),
             "optional" => Some(Type::optional(parse(inner)?)),
-            "type" => Some(Type::Type(Arc::new(parse(inner)?))),
+            "type" => Some(Type::Meta(Arc::new(parse(inner)?))),
             "map" => {
                 let (key, value) = inner.split_once(',')?;
                 Some(Type::map(parse(key)?, parse(value)?))

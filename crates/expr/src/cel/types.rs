@@ -27,7 +27,7 @@ pub(super) enum Type {
     Map(Arc<Type>, Arc<Type>),
     Optional(Arc<Type>),
     /// The type of a type.
-    Type(Arc<Type>),
+    Meta(Arc<Type>),
     /// A type that is not known yet.
     Unknown(usize),
 }
@@ -36,7 +36,7 @@ impl fmt::Display for Type {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Type::Dyn | Type::Unknown(_) => formatter.write_str("dyn"),
-            Type::Null => formatter.write_str("null"),
+            Type::Null => formatter.write_str("null_type"),
             Type::Bool => formatter.write_str("bool"),
             Type::Int => formatter.write_str("int"),
             Type::Uint => formatter.write_str("uint"),
@@ -49,7 +49,7 @@ impl fmt::Display for Type {
             Type::List(of) => write!(formatter, "list({of})"),
             Type::Map(key, value) => write!(formatter, "map({key}, {value})"),
             Type::Optional(of) => write!(formatter, "optional_type({of})"),
-            Type::Type(of) => write!(formatter, "type({of})"),
+            Type::Meta(of) => write!(formatter, "type({of})"),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Unifier {
             Type::List(inner) => Type::list(self.resolve(inner)),
             Type::Map(key, value) => Type::map(self.resolve(key), self.resolve(value)),
             Type::Optional(inner) => Type::optional(self.resolve(inner)),
-            Type::Type(inner) => Type::Type(Arc::new(self.resolve(inner))),
+            Type::Meta(inner) => Type::Meta(Arc::new(self.resolve(inner))),
             other => other.clone(),
         };
         self.leave();
@@ -156,7 +156,7 @@ impl Unifier {
             Type::List(of) => Type::list(inner(of)),
             Type::Map(key, value) => Type::map(inner(key), inner(value)),
             Type::Optional(of) => Type::optional(inner(of)),
-            Type::Type(of) => Type::Type(Arc::new(inner(of))),
+            Type::Meta(of) => Type::Meta(Arc::new(inner(of))),
             other => other.clone(),
         }
     }
@@ -205,7 +205,7 @@ impl Unifier {
         }
         match (from, to) {
             (Type::Unknown(index), _) => self.substitute(to, *index).0,
-            (Type::Dyn, _) | (_, Type::Dyn) | (Type::Type(_), Type::Type(_)) => true,
+            (Type::Dyn, _) | (_, Type::Dyn) | (Type::Meta(_), Type::Meta(_)) => true,
             (Type::Null, other) | (other, Type::Null) => other.is_nullable(),
             (Type::List(from), Type::List(to)) | (Type::Optional(from), Type::Optional(to)) => {
                 self.assign(from, to)
@@ -258,7 +258,7 @@ impl Unifier {
                 Some(known) => self.refers_to(&known, index),
                 None => false,
             },
-            Type::List(inner) | Type::Optional(inner) | Type::Type(inner) => {
+            Type::List(inner) | Type::Optional(inner) | Type::Meta(inner) => {
                 self.refers_to(inner, index)
             }
             Type::Map(key, value) => self.refers_to(key, index) || self.refers_to(value, index),
@@ -273,7 +273,7 @@ impl Unifier {
             return false;
         }
         let less = match (left, right) {
-            (Type::Dyn | Type::Unknown(_), _) | (Type::Type(_), Type::Type(_)) => true,
+            (Type::Dyn | Type::Unknown(_), _) | (Type::Meta(_), Type::Meta(_)) => true,
             (_, Type::Dyn | Type::Unknown(_)) => false,
             (Type::List(left), Type::List(right))
             | (Type::Optional(left), Type::Optional(right)) => self.is_less_specific(left, right),

@@ -80,6 +80,8 @@ pub(super) enum Key {
     Bool(bool),
     /// Covers `int` and `uint`.
     Number(i128),
+    /// The bits of a double that is no integer.
+    Fraction(u64),
     String(Rc<str>),
 }
 
@@ -137,7 +139,9 @@ impl Key {
             Value::Bool(value) => Some(Key::Bool(*value)),
             Value::Int(value) => Some(Key::Number(i128::from(*value))),
             Value::Uint(value) => Some(Key::Number(i128::from(*value))),
-            Value::Double(value) => whole(*value).map(Key::Number),
+            Value::Double(value) => {
+                Some(whole(*value).map_or(Key::Fraction(value.to_bits()), Key::Number))
+            }
             Value::String(text) => Some(Key::String(text.as_str().into())),
             _ => None,
         }

@@ -53,7 +53,6 @@ pub(in crate::cel) fn convert<'v>(
             _ => None,
         },
         "google.protobuf.Duration" => match value {
-            Value::Int(nanoseconds) => Some(Value::Duration(*nanoseconds)),
             Value::String(text) => time::parse_duration(text.as_str()).map(Value::Duration),
             _ => None,
         },

@@ -1,71 +1,50 @@
 //! `format`: `%s %d %f %e %b %x %X %o` with values in place.
 
 use super::{Meter, Result, conversions, time};
+use crate::cel::clauses::{self, Piece};
 use crate::cel::error::EvaluationError;
 use crate::cel::value::{DEPTH_LIMIT, List, Map, Value};
-
-/// Digits after the point, if not said otherwise.
-const DEFAULT_PRECISION: usize = 6;
-/// Most digits after the point.
-const PRECISION_LIMIT: usize = 1000;
 
 /// Fills the clauses of `template` with the values of `list`.
 pub(super) fn format<'v>(template: &str, list: &List<'v>, meter: &mut Meter) -> Result<Value<'v>> {
     let mut out = String::new();
-    let mut index = 0;
-    meter.allocate(template.len())?;
+    let mut values = list.iter();
     let mut rest = template;
-    while let Some((before, clause)) = rest.split_once('%') {
-        out.push_str(before);
-        if let Some(after) = clause.strip_prefix('%') {
-            out.push('%');
-            rest = after;
-            continue;
-        }
-        let missing = EvaluationError::InvalidArgument("format() has more clauses than arguments");
-        let value = list.get(index).ok_or(missing)?;
-        index += 1;
-        let (precision, after) = precision(clause)?;
-        let mut characters = after.chars();
-        let letter = characters.next();
-        rest = characters.as_str();
-        meter.step(1)?;
-        match letter {
-            Some('s') => write(&mut out, &value, meter, 0)?,
-            letter => {
-                let text = match letter {
-                    Some('d') => decimal(&value),
-                    Some('f') => fixed(&value, precision),
-                    Some('e') => scientific(&value, precision),
-                    Some('b') => binary(&value),
-                    Some('o') => octal(&value),
-                    Some('x') => hexadecimal(&value, meter)?,
-                    Some('X') => hexadecimal(&value, meter)?.map(|text| text.to_ascii_uppercase()),
-                    _ => return Err(EvaluationError::InvalidArgument("unknown format() clause")),
-                };
-                let unfit =
-                    EvaluationError::InvalidArgument("a format() clause cannot show this type");
-                put(&mut out, &text.ok_or(unfit)?, meter)?;
+    while let Some(piece) = clauses::next(&mut rest).map_err(EvaluationError::InvalidArgument)? {
+        match piece {
+            Piece::Text(text) => put(&mut out, text, meter)?,
+            Piece::Clause { letter, precision } => {
+                let missing =
+                    EvaluationError::InvalidArgument("format() has more clauses than arguments");
+                let value = values.next().ok_or(missing)?;
+                clause(&mut out, letter, precision, &value, meter)?;
             }
         }
     }
-    out.push_str(rest);
     Ok(Value::text(out))
 }
 
-/// Reads `.3`.
-fn precision(clause: &str) -> Result<(usize, &str)> {
-    let Some(after) = clause.strip_prefix('.') else {
-        return Ok((DEFAULT_PRECISION, clause));
+fn clause(
+    out: &mut String,
+    letter: char,
+    precision: usize,
+    value: &Value<'_>,
+    meter: &mut Meter,
+) -> Result<()> {
+    meter.step(1)?;
+    let text = match letter {
+        's' => return write(out, value, meter, 0),
+        'd' => decimal(value),
+        'f' => fixed(value, precision),
+        'e' => scientific(value, precision),
+        'b' => binary(value),
+        'o' => octal(value),
+        'x' => hexadecimal(value, meter)?,
+        'X' => hexadecimal(value, meter)?.map(|text| text.to_ascii_uppercase()),
+        _ => None,
     };
-    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-    let digits = after.strip_suffix(rest).unwrap_or_default();
-    match digits.parse() {
-        Ok(precision) if precision <= PRECISION_LIMIT => Ok((precision, rest)),
-        _ => Err(EvaluationError::InvalidArgument(
-            "unusable precision in a format() clause",
-        )),
-    }
+    let unfit = EvaluationError::InvalidArgument("a format() clause cannot show this type");
+    put(out, &text.ok_or(unfit)?, meter)
 }
 
 fn put(out: &mut String, text: &str, meter: &mut Meter) -> Result<()> {

@@ -11,6 +11,7 @@ pub(super) fn call<'v>(
     arguments: &[Value<'v>],
     meter: &mut Meter,
 ) -> Option<Result<Value<'v>>> {
+    use Function as F;
     let (Value::String(text), arguments) = arguments.split_first()? else {
         return None;
     };
@@ -19,7 +20,6 @@ pub(super) fn call<'v>(
     if let Err(error) = meter.scan(text.len()) {
         return Some(Err(error));
     }
-    use Function as F;
     Some(match (function, arguments) {
         (F::Contains, [Value::String(part)]) => Ok(Value::Bool(text.contains(part.as_str()))),
         (F::StartsWith, [Value::String(part)]) => Ok(Value::Bool(text.starts_with(part.as_str()))),

@@ -2,8 +2,9 @@
 //!
 //! A timestamp is in the years 1 to 9999. A duration fits 64 bits of nanoseconds.
 
-use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::{DateTime, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Result, zones};
 use crate::cel::error::EvaluationError;
@@ -82,7 +83,17 @@ pub(super) fn subtract<'v>(left: &Value<'v>, right: &Value<'v>) -> Option<Result
 
 /// Writes a timestamp as RFC 3339, with as many digits as it needs.
 pub(in crate::cel) fn timestamp_text(nanoseconds: i128) -> String {
-    Timestamp::from_nanosecond(nanoseconds).map_or_else(|_| String::new(), |at| at.to_string())
+    civil(nanoseconds).map_or_else(String::new, |at| format!("{at}Z"))
+}
+
+/// Returns date and time in UTC.
+///
+/// Unlike [`Timestamp`] this reaches to the end of the year 9999.
+fn civil(nanoseconds: i128) -> Option<DateTime> {
+    let since_epoch = SignedDuration::try_from_nanos_i128(nanoseconds)?;
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0)
+        .checked_add(since_epoch)
+        .ok()
 }
 
 /// Writes a duration as seconds, with as many digits as a double has.
@@ -112,19 +123,36 @@ pub(super) fn parse_timestamp(text: &str) -> Option<i128> {
         || fraction.strip_prefix('.').is_some_and(|digits| {
             !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
         });
-    let zone_is_well_formed = zone == "Z" || {
-        let zone = zone.as_bytes();
-        zone.len() == 6 && zone.get(3) == Some(&b':')
-    };
     // A leap second does not exist for Go.
-    if !fraction_is_well_formed || !zone_is_well_formed || text.get(17..19)? == "60" {
+    if !fraction_is_well_formed || text.get(17..19)? == "60" {
         return None;
     }
     // More digits than there are nanoseconds are cut off.
     let fraction = fraction.get(..10).unwrap_or(fraction);
-    let text = format!("{}{fraction}{zone}", text.get(..19)?);
-    let at = text.parse::<Timestamp>().ok()?.as_nanosecond();
+    let at: DateTime = format!("{}{fraction}", text.get(..19)?).parse().ok()?;
+    let since_epoch = at
+        .duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0))
+        .as_nanos();
+    let at = since_epoch - i128::from(offset(zone)?) * SECOND;
     (FIRST..END).contains(&at).then_some(at)
+}
+
+/// Returns the seconds that `Z`, `+01:00` or the like is ahead of UTC.
+fn offset(zone: &str) -> Option<i32> {
+    if zone == "Z" {
+        return Some(0);
+    }
+    let (sign, rest) = match zone.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, zone.strip_prefix('+')?),
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let is_number = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(hours) || !is_number(minutes) {
+        return None;
+    }
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours <= 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 /// Reads a duration such as `1h30m` or `-1.5s`.
@@ -218,7 +246,16 @@ fn part_of_time<'v>(function: Function, at: i128, zone: &str) -> Option<Result<V
         Ok(zone) => zone,
         Err(error) => return Some(Err(error)),
     };
-    let at = Timestamp::from_nanosecond(at).ok()?.to_zoned(zone);
+    let local = if zone == TimeZone::UTC {
+        civil(at)
+    } else {
+        Timestamp::from_nanosecond(at)
+            .ok()
+            .map(|at| at.to_zoned(zone).datetime())
+    };
+    let Some(at) = local else {
+        return Some(Err(EvaluationError::Overflow("timestamp")));
+    };
     let part = match function {
         F::GetFullYear => i64::from(at.year()),
         F::GetMonth => i64::from(at.month()) - 1,

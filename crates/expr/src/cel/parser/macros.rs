@@ -7,28 +7,27 @@ use crate::cel::error::{CompileProblem, Located};
 /// Makes the expression for `name(arguments)`.
 pub(super) fn global_call(
     offset: u32,
-    name: String,
+    name: &str,
     mut arguments: Vec<Expression>,
 ) -> Result<Expression> {
     if name != "has" || arguments.len() != 1 {
-        return call(offset, &name, arguments);
+        return call(offset, name, arguments);
     }
-    match arguments.pop() {
-        Some(Expression {
-            depth,
-            kind:
-                Kind::Select {
-                    operand,
-                    field,
-                    optional: false,
-                },
-            ..
-        }) => Parser::make(offset, depth - 1, Kind::Has { operand, field }),
-        _ => {
-            let problem = CompileProblem::MacroArgument("has() takes the selection of a field");
-            Err(Located::new(offset, problem))
-        }
+    if let Some(Expression { depth, kind, .. }) = arguments.pop()
+        && let Kind::Select {
+            operand,
+            field,
+            optional: false,
+        } = *kind
+    {
+        return Parser::make(
+            offset,
+            depth.saturating_sub(1),
+            Kind::Has { operand, field },
+        );
     }
+    let problem = CompileProblem::MacroArgument("has() takes the selection of a field");
+    Err(Located::new(offset, problem))
 }
 
 /// Makes the expression for `target.name(arguments)`.
@@ -57,20 +56,15 @@ pub(super) fn member_call(
         }
     };
     let mut arguments = arguments.into_iter();
-    let variable = match arguments.next() {
-        Some(Expression {
-            kind:
-                Kind::Identifier {
-                    name,
-                    global: false,
-                },
-            ..
-        }) => name,
-        other => {
-            let offset = other.map_or(offset, |argument| argument.offset);
-            let problem = CompileProblem::MacroArgument("the first argument must be a simple name");
-            return Err(Located::new(offset, problem));
-        }
+    let first = arguments.next();
+    let argument_offset = first.as_ref().map_or(offset, |argument| argument.offset);
+    let Some(Kind::Identifier {
+        name: variable,
+        global: false,
+    }) = first.map(|argument| *argument.kind)
+    else {
+        let problem = CompileProblem::MacroArgument("the first argument must be a simple name");
+        return Err(Located::new(argument_offset, problem));
     };
     let (first, second) = (
         arguments.next().map(Box::new),
