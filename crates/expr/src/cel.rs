@@ -4,6 +4,11 @@
 //! maps of one element type, and the extensions for strings, sets and encoders. Variables are maps
 //! from JSON objects; every JSON number is a double.
 //!
+//! Known differences, all towards refusing or plainer text: expressions and chains of operators may
+//! be 250 levels deep; of messages only the well-known scalars, `Struct`, `ListValue`, `Timestamp`
+//! and `Duration` can be constructed; a timestamp is shown in UTC, not in the offset it was read
+//! in; `format` takes at most 1000 digits after the point; keys of maps are scalars.
+//!
 //! Expressions come from people who may be hostile. Compilation is limited by the length and the
 //! nesting of the source, evaluation by a [`Budget`] that nothing in the language can get around.
 

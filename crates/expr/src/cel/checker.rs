@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::ast::{Element, Entry, Expression, Kind, Literal, Loop};
+use super::ast::{Expression, Kind, Literal};
 use super::clauses;
 use super::error::{CompileProblem, Located};
-use super::messages;
 use super::node::Node;
 use super::signatures::{Function, Signatures};
 use super::types::{Type, Unifier};
+
+mod aggregates;
+mod loops;
+mod names;
 
 type Result<T> = std::result::Result<T, Located>;
 
@@ -28,8 +31,7 @@ pub(super) fn check(expression: Expression, variables: &[&str]) -> Result<(Node,
     let (node, of) = checker.check(expression)?;
     for (offset, expected, found) in std::mem::take(&mut checker.same) {
         let (expected, found) = (checker.known(&expected), checker.known(&found));
-        let both_types = matches!((&expected, &found), (Type::Meta(_), Type::Meta(_)));
-        if expected != found && !both_types {
+        if expected != found {
             return Err(mismatch(offset, &expected, &found));
         }
     }
@@ -84,7 +86,7 @@ impl Checker<'_> {
     /// has a frame of this function on the stack.
     fn kind(&mut self, offset: u32, kind: Kind) -> Result<(Node, Type)> {
         match kind {
-            Kind::Literal(literal) => Ok(constant(literal)),
+            Kind::Literal(literal) => Ok(names::constant(literal)),
             Kind::Identifier { name, global } => self.identifier(offset, &name, global),
             Kind::Select {
                 operand,
@@ -125,8 +127,8 @@ impl Checker<'_> {
         field: &str,
         optional: bool,
     ) -> Result<(Node, Type)> {
-        if let Some(name) = qualified_name(&operand)
-            && let Some(found) = type_name(&format!("{name}.{field}"))
+        if let Some(name) = names::qualified_name(&operand)
+            && let Some(found) = names::type_name(&format!("{name}.{field}"))
         {
             return Ok(found);
         }
@@ -170,7 +172,7 @@ impl Checker<'_> {
         if let Some(index) = self.variables.iter().position(|variable| *variable == name) {
             return Ok((Node::Variable(index), Type::map(Type::String, Type::Dyn)));
         }
-        type_name(name)
+        names::type_name(name)
             .ok_or_else(|| Located::new(offset, CompileProblem::Undeclared(name.to_owned())))
     }
 
@@ -221,7 +223,7 @@ impl Checker<'_> {
         let mut types = Vec::new();
         let mut namespaced = None;
         if let Some(target) = target {
-            namespaced = qualified_name(&target)
+            namespaced = names::qualified_name(&target)
                 .map(|prefix| format!("{prefix}.{name}"))
                 .filter(|name| self.signatures.get(name).is_some());
             if namespaced.is_none() {
@@ -331,282 +333,9 @@ impl Checker<'_> {
             Err(mismatch(offset, &Type::Bool, &of))
         }
     }
-
-    fn list(&mut self, elements: Vec<Element<Expression>>) -> Result<(Node, Type)> {
-        let mut joined = Joined::default();
-        let mut types = Vec::new();
-        let mut nodes = Vec::with_capacity(elements.len());
-        for Element { value, optional } in elements {
-            let offset = value.offset;
-            let (value, of) = self.check(value)?;
-            let of = without_optional(offset, of, optional)?;
-            if self.mixed_allowed > 0 {
-                types.push(of.clone());
-            }
-            self.join(&mut joined, offset, of);
-            nodes.push(Element { value, optional });
-        }
-        self.elements = types;
-        let of = joined.general.unwrap_or_else(|| self.unifier.unknown());
-        Ok((Node::List(nodes), Type::list(of)))
-    }
-
-    fn map(&mut self, entries: Vec<Entry<Expression, Expression>>) -> Result<(Node, Type)> {
-        let mut keys = Joined::default();
-        let mut values = Joined::default();
-        let mut nodes = Vec::with_capacity(entries.len());
-        for Entry {
-            offset,
-            key,
-            value,
-            optional,
-        } in entries
-        {
-            let (key_offset, value_offset) = (key.offset, value.offset);
-            let (key, key_type) = self.check(key)?;
-            let (value, value_type) = self.check(value)?;
-            let value_type = without_optional(value_offset, value_type, optional)?;
-            self.join(&mut keys, key_offset, key_type);
-            self.join(&mut values, value_offset, value_type);
-            nodes.push(Entry {
-                offset,
-                key,
-                value,
-                optional,
-            });
-        }
-        let key = keys.general.unwrap_or_else(|| self.unifier.unknown());
-        let value = values.general.unwrap_or_else(|| self.unifier.unknown());
-        Ok((Node::Map(nodes), Type::map(key, value)))
-    }
-
-    fn join(&mut self, joined: &mut Joined, offset: u32, of: Type) {
-        let Some(before) = joined.general.take() else {
-            joined.first = Some(of.clone());
-            joined.general = Some(of);
-            return;
-        };
-        joined.general = Some(if self.unifier.is_assignable(&before, &of) {
-            self.unifier.most_general(&before, &of)
-        } else {
-            Type::Dyn
-        });
-        if self.mixed_allowed == 0
-            && let Some(first) = &joined.first
-        {
-            self.same.push((offset, first.clone(), of));
-        }
-    }
-
-    fn message(
-        &mut self,
-        offset: u32,
-        name: &str,
-        fields: Vec<Entry<String, Expression>>,
-    ) -> Result<(Node, Type)> {
-        let message = messages::find(name)
-            .ok_or_else(|| Located::new(offset, CompileProblem::NotAMessage(name.to_owned())))?;
-        let mut nodes = Vec::with_capacity(fields.len());
-        for Entry {
-            offset,
-            key,
-            value,
-            optional,
-        } in fields
-        {
-            let Some(expected) = messages::field_type(message, &key) else {
-                return Err(Located::new(offset, CompileProblem::UnknownField(key)));
-            };
-            let (value, of) = self.check(value)?;
-            let of = without_optional(offset, of, optional)?;
-            if !self.unifier.is_assignable(&expected, &of) {
-                return Err(mismatch(offset, &expected, &of));
-            }
-            nodes.push(Entry {
-                offset,
-                key,
-                value,
-                optional,
-            });
-        }
-        Ok((
-            Node::Message {
-                message,
-                fields: nodes,
-            },
-            messages::result_type(message),
-        ))
-    }
-
-    fn repeat(
-        &mut self,
-        kind: Loop,
-        range: Expression,
-        variable: String,
-        condition: Option<Box<Expression>>,
-        transform: Option<Box<Expression>>,
-    ) -> Result<(Node, Type)> {
-        let offset = range.offset;
-        let (range, of) = self.check(range)?;
-        let element = match &of {
-            Type::List(element) => (**element).clone(),
-            Type::Map(key, _) => (**key).clone(),
-            Type::Dyn => Type::Dyn,
-            Type::Unknown(_) => {
-                self.unifier.is_assignable(&Type::Dyn, &of);
-                Type::Dyn
-            }
-            other => {
-                return Err(Located::new(
-                    offset,
-                    CompileProblem::NoElements(other.to_string()),
-                ));
-            }
-        };
-        self.locals.push((variable, element.clone()));
-        let condition = match condition {
-            Some(condition) => Some(Box::new(self.condition(*condition)?)),
-            None => None,
-        };
-        let transform = match transform {
-            Some(transform) => Some(self.check(*transform)?),
-            None => None,
-        };
-        self.locals.pop();
-        let result = match (kind, &transform) {
-            (Loop::All | Loop::Exists | Loop::ExistsOne, _) => Type::Bool,
-            (Loop::Map, Some((_, of))) => Type::list(of.clone()),
-            (Loop::Filter | Loop::Map, _) => Type::list(element),
-        };
-        let transform = transform.map(|(node, _)| Box::new(node));
-        Ok((
-            Node::Loop {
-                kind,
-                range: Box::new(range),
-                condition,
-                transform,
-            },
-            result,
-        ))
-    }
-
-    fn optional_map(
-        &mut self,
-        offset: u32,
-        target: Expression,
-        variable: String,
-        transform: Expression,
-        flat: bool,
-    ) -> Result<(Node, Type)> {
-        let (target, of) = self.check(target)?;
-        let (_, element) = self.overload(offset, "value", true, &[of])?;
-        self.locals.push((variable, element));
-        let (transform, of) = self.check(transform)?;
-        self.locals.pop();
-        let result = if flat {
-            let none = Type::optional(self.unifier.unknown());
-            self.overload(offset, "_?_:_", false, &[Type::Bool, of, none])?
-                .1
-        } else {
-            Type::optional(of)
-        };
-        let (target, transform) = (Box::new(target), Box::new(transform));
-        Ok((
-            Node::OptionalMap {
-                target,
-                transform,
-                flat,
-            },
-            result,
-        ))
-    }
-}
-
-/// The types of the elements seen so far.
-#[derive(Default)]
-struct Joined {
-    first: Option<Type>,
-    general: Option<Type>,
-}
-
-fn without_optional(offset: u32, of: Type, optional: bool) -> Result<Type> {
-    match of {
-        Type::Optional(inner) if optional => Ok((*inner).clone()),
-        Type::Dyn => Ok(Type::Dyn),
-        other if optional => Err(mismatch(offset, &Type::optional(other.clone()), &other)),
-        other => Ok(other),
-    }
 }
 
 fn mismatch(offset: u32, expected: &Type, found: &Type) -> Located {
     let (expected, found) = (expected.to_string(), found.to_string());
     Located::new(offset, CompileProblem::TypeMismatch { expected, found })
-}
-
-fn constant(literal: Literal) -> (Node, Type) {
-    let of = literal_type(&literal);
-    (Node::Constant(literal), of)
-}
-
-fn literal_type(literal: &Literal) -> Type {
-    match literal {
-        Literal::Null => Type::Null,
-        Literal::Bool(_) => Type::Bool,
-        Literal::Int(_) => Type::Int,
-        Literal::Uint(_) => Type::Uint,
-        Literal::Double(_) => Type::Double,
-        Literal::String(_) => Type::String,
-        Literal::Bytes(_) => Type::Bytes,
-        Literal::Timestamp(_) => Type::Timestamp,
-        Literal::Duration(_) => Type::Duration,
-        Literal::Type(_) => Type::Meta(Arc::new(Type::Dyn)),
-    }
-}
-
-/// Returns `a.b.c` if that is what the expression is.
-fn qualified_name(expression: &Expression) -> Option<String> {
-    let mut parts = Vec::new();
-    let mut current = expression;
-    loop {
-        match current.kind.as_ref() {
-            Kind::Identifier { name, .. } => {
-                parts.push(name.as_str());
-                parts.reverse();
-                return Some(parts.join("."));
-            }
-            Kind::Select {
-                operand,
-                field,
-                optional: false,
-            } => {
-                parts.push(field);
-                current = operand;
-            }
-            _ => return None,
-        }
-    }
-}
-
-/// Returns the value and the type of a name that stands for a type.
-fn type_name(name: &str) -> Option<(Node, Type)> {
-    let (name, of) = match name {
-        "bool" => ("bool", Type::Bool),
-        "bytes" => ("bytes", Type::Bytes),
-        "double" => ("double", Type::Double),
-        "int" => ("int", Type::Int),
-        "list" => ("list", Type::list(Type::Dyn)),
-        "map" => ("map", Type::map(Type::Dyn, Type::Dyn)),
-        "null_type" => ("null_type", Type::Null),
-        "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
-        "string" => ("string", Type::String),
-        "type" => ("type", Type::Meta(Arc::new(Type::Dyn))),
-        "uint" => ("uint", Type::Uint),
-        "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
-        "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
-        _ => return None,
-    };
-    Some((
-        Node::Constant(Literal::Type(name)),
-        Type::Meta(Arc::new(of)),
-    ))
 }

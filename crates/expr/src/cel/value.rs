@@ -214,11 +214,11 @@ impl<'v> Value<'v> {
             Value::Bytes(bytes) => bytes.is_empty(),
             Value::List(list) => list.len() == 0,
             Value::Map(map) => map.len() == 0,
-            Value::Optional(value) => value.is_none(),
             // The year one, which is where Go's clock starts.
             Value::Timestamp(nanoseconds) => *nanoseconds == -62_135_596_800_000_000_000,
             Value::Duration(nanoseconds) => *nanoseconds == 0,
-            Value::Type(_) => false,
+            // An optional is a value of its own, even without one.
+            Value::Type(_) | Value::Optional(_) => false,
         }
     }
 }

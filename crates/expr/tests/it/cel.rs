@@ -184,8 +184,11 @@ fn memory_is_bounded() {
 #[test]
 fn time_is_bounded() {
     let nested = |loops: usize, body: &str| {
-        let open: String = (0..loops).map(|i| format!("req.list.all(x{i}, ")).collect();
-        format!("{open}{body}{}", ")".repeat(loops))
+        format!(
+            "{}{body}{}",
+            "req.list.all(x, ".repeat(loops),
+            ")".repeat(loops)
+        )
     };
     assert_eq!(exhausts(&nested(14, "true")), Resource::Steps);
     let shared = ".map(x, [x, x])".repeat(40);
