@@ -1,3 +1,59 @@
-//! Our automation, in Rust.
+//! Our automation, in Rust: `cargo xtask` lists what it can do.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks through its standard streams"
+)]
 
-fn main() {}
+mod codegen;
+mod examples;
+mod fanfare;
+mod quickstart;
+mod tidy;
+mod tree;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  quickstart        start fanfare with a local receiver, send an event, show the message
+  sink [PORT]       print what arrives at http://127.0.0.1:PORT (9292), until Ctrl-C
+  tidy              check the rules of the house: layers, sizes, names, links
+  codegen [--check] write docs/reference, or fail if it is out of date
+  examples          run `fanfare check` over every manifest in documents and examples
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["tidy"] => tidy::run(),
+        ["codegen"] => codegen::run(codegen::Mode::Write),
+        ["codegen", "--check"] => codegen::run(codegen::Mode::Check),
+        ["examples"] => examples::run(),
+        ["quickstart"] => quickstart::run(),
+        ["sink"] => quickstart::sink::run(quickstart::sink::DEFAULT_PORT),
+        ["sink", port] => match port.parse() {
+            Ok(port) => quickstart::sink::run(port),
+            Err(_) => return usage(),
+        },
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => return usage(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
+}
