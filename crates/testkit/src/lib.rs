@@ -15,7 +15,9 @@ pub mod certificates;
 pub mod clock;
 pub mod corpus;
 pub mod exchange;
-
+pub mod fixture;
+pub mod http_proxy;
+pub mod http_sink;
 pub mod memory;
 pub mod secrets;
 pub mod yaml;
@@ -23,5 +25,7 @@ pub mod yaml;
 pub use certificates::{Authority, Pair};
 pub use clock::MovableClock;
 pub use exchange::{ScriptedResponse, ScriptedTransport, SentRequest};
+pub use http_proxy::HttpProxy;
+pub use http_sink::{Answer, HttpSink, SeenRequest};
 pub use memory::Facts;
 pub use secrets::Secrets;
