@@ -21,6 +21,11 @@ type Result<T> = std::result::Result<T, EvaluationError>;
 
 /// Memory of one entry of a map, roughly.
 const ENTRY_SIZE: usize = 160;
+/// Work of compiling a pattern that only shows during evaluation, however short: a few characters
+/// can stand for a large automaton.
+const WORK_PER_PATTERN: u64 = 20_000;
+/// Work of compiling each byte of it.
+const WORK_PER_PATTERN_BYTE: u64 = 50;
 
 /// One run of a program.
 pub(super) struct Evaluator<'v> {
@@ -28,6 +33,8 @@ pub(super) struct Evaluator<'v> {
     variables: &'v [Option<&'v Json>],
     names: &'v [String],
     locals: Vec<Value<'v>>,
+    /// The last pattern that was not a constant: loops tend to use the same one.
+    pattern: Option<Pattern>,
     pub(super) meter: Meter,
 }
 
@@ -41,6 +48,7 @@ impl<'v> Evaluator<'v> {
             variables,
             names,
             locals: Vec::new(),
+            pattern: None,
             meter,
         }
     }
@@ -127,6 +135,30 @@ impl<'v> Evaluator<'v> {
         }
         let name = self.names.get(index).cloned().unwrap_or_default();
         Err(EvaluationError::NoSuchVariable(name))
+    }
+
+    /// Matches with a pattern that is no constant.
+    fn matches_any(&mut self, text: &'v Node, pattern: &'v Node) -> Result<Value<'v>> {
+        let text = self.evaluate(text)?;
+        let Value::String(source) = self.evaluate(pattern)? else {
+            return Err(EvaluationError::NoSuchOverload("matches"));
+        };
+        let source = source.as_str();
+        self.meter.scan(source.len())?;
+        if self
+            .pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.source() != source)
+        {
+            let length = u64::try_from(source.len()).unwrap_or(u64::MAX);
+            let work = length.saturating_mul(WORK_PER_PATTERN_BYTE);
+            self.meter.step(work.saturating_add(WORK_PER_PATTERN))?;
+            self.pattern = Some(Pattern::compile(source).map_err(EvaluationError::Pattern)?);
+        }
+        match &self.pattern {
+            Some(pattern) => functions::matches(&text, pattern, &mut self.meter),
+            None => Err(EvaluationError::NoSuchOverload("matches")),
+        }
     }
 
     fn conditional(&mut self, parts: &'v [Node; 3]) -> Result<Value<'v>> {
@@ -233,6 +265,11 @@ impl<'v> Evaluator<'v> {
                 // Also something dynamic that is no optional.
                 some => Ok(some),
             };
+        }
+        if function == Function::Matches
+            && let [first, second] = arguments
+        {
+            return self.matches_any(first, second);
         }
         if matches!(function, Function::Index | Function::OptionalIndex)
             && let [first, second] = arguments

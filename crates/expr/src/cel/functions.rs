@@ -34,9 +34,6 @@ const BARE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     TOLERANT.with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
-/// Work of building the automaton for one byte of a pattern.
-const WORK_PER_PATTERN_BYTE: u64 = 50;
-
 /// Calls a function.
 pub(super) fn call<'v>(
     function: Function,
@@ -64,12 +61,6 @@ pub(super) fn call<'v>(
         (F::OptionalIndex, [operand, key]) => index(operand, key, true),
         (F::In, [key, Value::Map(map)]) => Ok(Value::Bool(map.get(key).is_some())),
         (F::In, [value, Value::List(list)]) => Ok(Value::Bool(lists::has(list, value, meter)?)),
-        (F::Matches, [text, Value::String(pattern)]) => {
-            let length = u64::try_from(pattern.as_str().len()).unwrap_or(u64::MAX);
-            meter.step(length.saturating_mul(WORK_PER_PATTERN_BYTE))?;
-            let pattern = Pattern::compile(pattern.as_str()).map_err(EvaluationError::Pattern)?;
-            matches(text, &pattern, meter)
-        }
         (F::Size, [value]) => size(value, meter),
         (F::TypeOf, [value]) => Ok(Value::Type(value.type_name())),
         (F::Dyn, [value]) => Ok(value.clone()),
@@ -127,7 +118,7 @@ pub(super) fn matches<'v>(
         return Err(EvaluationError::NoSuchOverload("matches"));
     };
     let length = u64::try_from(text.as_str().len()).unwrap_or(u64::MAX);
-    meter.step(length.saturating_mul(pattern.work_per_byte()) / 16)?;
+    meter.step(length.saturating_mul(pattern.work_per_byte()).saturating_add(length / 16))?;
     Ok(Value::Bool(pattern.is_match(text.as_str())))
 }
 

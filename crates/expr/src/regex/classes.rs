@@ -1,6 +1,7 @@
 //! Sets of characters: the named ones, and case folding.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
@@ -11,7 +12,7 @@ use super::names;
 const RANGE_LIMIT: usize = 100_000;
 
 /// Characters whose other cases may be looked up for one pattern; each costs time.
-const FOLDING_LIMIT: u32 = 8_000_000;
+const FOLDING_LIMIT: u32 = 300_000;
 
 /// Makes classes for one pattern and counts their ranges.
 #[derive(Default)]
@@ -119,7 +120,10 @@ impl Classes {
 
     /// Adds the other cases of the characters in `class`.
     fn fold(&mut self, mut class: ClassUnicode) -> Result<ClassUnicode, PatternProblem> {
-        for range in class.ranges() {
+        // Looking cases up takes time for every character, so only those that have cases are.
+        let mut cased = class.clone();
+        cased.intersect(with_cases());
+        for range in cased.ranges() {
             let length = u32::from(range.end()).saturating_sub(u32::from(range.start()));
             self.folded = self.folded.saturating_add(length);
         }
@@ -127,9 +131,10 @@ impl Classes {
             return Err(PatternProblem::ClassesTooLarge);
         }
         // Fails only without Unicode tables, which are always compiled in.
-        class
+        cased
             .try_case_fold_simple()
             .map_err(|_| PatternProblem::ClassesTooLarge)?;
+        class.union(&cased);
         Ok(class)
     }
 
@@ -175,11 +180,37 @@ fn named(canonical: &str) -> Option<ClassUnicode> {
     }
 }
 
+/// Returns all characters that have other cases, and some that have none.
+fn with_cases() -> &'static ClassUnicode {
+    static WITH_CASES: OnceLock<ClassUnicode> = OnceLock::new();
+    WITH_CASES.get_or_init(|| {
+        let everything = || ClassUnicode::new([ClassUnicodeRange::new('\0', char::MAX)]);
+        let mut class = table("CWCF").unwrap_or_else(everything);
+        class.union(&table("CWCM").unwrap_or_else(everything));
+        class
+    })
+}
+
 /// Looks a property up in the Unicode tables, which are reachable through the parser only.
 fn table(property: &str) -> Option<ClassUnicode> {
     let hir = regex_syntax::parse(&format!("\\p{{{property}}}")).ok()?;
     match hir.into_kind() {
         HirKind::Class(Class::Unicode(class)) => Some(class),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_cases;
+
+    #[test]
+    fn characters_without_cases_fold_to_themselves() {
+        let mut rest = with_cases().clone();
+        rest.negate();
+        let before = rest.clone();
+        rest.try_case_fold_simple().unwrap();
+        assert_eq!(rest, before);
+        assert!(with_cases().ranges().len() > 100);
     }
 }

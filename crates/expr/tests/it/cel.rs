@@ -199,6 +199,32 @@ fn time_is_bounded() {
 }
 
 #[test]
+fn compiling_patterns_during_evaluation_costs() {
+    let list = format!(
+        "[{}]",
+        (0..100)
+            .map(|i| i.to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    );
+    let different = format!("{list}.all(x, req.text.matches('[a-z]{{300}}' + string(x)) || true)");
+    assert_eq!(exhausts(&different), Resource::Steps);
+    let same = format!("{list}.all(x, req.text.matches('[a-z]' + req.text))");
+    let program = Program::compile(&same, &["req"], OutputType::Bool).unwrap();
+    let payload = payload();
+    assert_eq!(
+        program.evaluate_bool(&[("req", &payload)], Budget::default()),
+        Ok(false)
+    );
+    let same = same.replace("all", "exists");
+    let program = Program::compile(&same, &["req"], OutputType::Bool).unwrap();
+    assert_eq!(
+        program.evaluate_bool(&[("req", &payload)], Budget::default()),
+        Ok(false)
+    );
+}
+
+#[test]
 fn nothing_absorbs_an_exhausted_budget() {
     let costly = format!(
         "[1].all(x, 'a'{} == 'b')",
