@@ -118,7 +118,11 @@ pub(super) fn matches<'v>(
         return Err(EvaluationError::NoSuchOverload("matches"));
     };
     let length = u64::try_from(text.as_str().len()).unwrap_or(u64::MAX);
-    meter.step(length.saturating_mul(pattern.work_per_byte()).saturating_add(length / 16))?;
+    meter.step(
+        length
+            .saturating_mul(pattern.work_per_byte())
+            .saturating_add(length / 16),
+    )?;
     Ok(Value::Bool(pattern.is_match(text.as_str())))
 }
 
