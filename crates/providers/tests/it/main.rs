@@ -1,3 +1,5 @@
 //! Providers against recordings, fixtures and real servers.
 
+mod bench;
 mod conformance;
+mod fixtures;
