@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod duration;
 pub mod event;
+pub mod manifest;
 pub mod object;
 pub mod problem;
 pub mod provider;
