@@ -2,4 +2,6 @@
 
 mod bench;
 mod conformance;
+mod courier;
+mod every_kind;
 mod fixtures;

@@ -1,0 +1,167 @@
+//! Size limits of services: at the limit, around it, and far beyond it.
+
+use serde_json::{Value, json};
+
+use super::exchange;
+use crate::fixtures;
+
+/// Stands in every text that was cut.
+const MARKER: &str = "(cut)";
+
+fn event_with(kind: &str, message: &str, metadata: &[(String, String)]) -> Value {
+    let mut event = fixtures::delivered(kind).event;
+    event["message"] = json!(message);
+    for (key, value) in metadata {
+        event["metadata"][format!("event.toolkit.fluxcd.io/{key}")] = json!(value);
+    }
+    event
+}
+
+async fn body_of(kind: &str, message: &str, metadata: &[(String, String)]) -> (Value, usize) {
+    let fixture = fixtures::delivered(kind);
+    let event = event_with(kind, message, metadata);
+    let (requests, _) = exchange(&fixture, &event, fixture.responses.clone()).await;
+    let body = &requests.last().unwrap().body;
+    (serde_json::from_slice(body).unwrap(), body.len())
+}
+
+fn many_long_values() -> Vec<(String, String)> {
+    (0..150)
+        .map(|number| (format!("key-{number:03}"), "值".repeat(1200)))
+        .collect()
+}
+
+fn length(value: &Value) -> usize {
+    value.as_str().unwrap().chars().count()
+}
+
+/// Messages of these lengths around a limit, in two-byte characters.
+fn around(limit: usize) -> [(usize, String); 3] {
+    [limit - 1, limit, limit + 1].map(|length| (length, "é".repeat(length)))
+}
+
+fn slack_total(attachment: &Value) -> usize {
+    let fields = attachment["fields"].as_array().unwrap().iter();
+    let fields: usize = fields
+        .map(|field| length(&field["title"]) + length(&field["value"]))
+        .sum();
+    fields
+        + length(&attachment["text"])
+        + length(&attachment["author_name"])
+        + length(&attachment["fallback"])
+}
+
+#[tokio::test]
+async fn messages_up_to_the_limit_are_whole_and_longer_ones_are_marked() {
+    for (kind, limit) in [("discord", 4096), ("rocket", 5000)] {
+        for (length_sent, message) in around(limit) {
+            let (body, _) = body_of(kind, &message, &[]).await;
+            let text = &body["attachments"][0]["text"];
+            if length_sent <= limit {
+                assert_eq!(text, &message, "{kind} {length_sent}");
+            } else {
+                assert_eq!(length(text), limit, "{kind}");
+                assert!(text.as_str().unwrap().contains(MARKER), "{kind}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn slack_and_discord_stay_within_their_totals() {
+    for (kind, total) in [("slack", 40_000), ("discord", 6_000)] {
+        // What the rest of the message takes, so that the text can fill it to the last character.
+        let (body, _) = body_of(kind, "x", &[]).await;
+        let attachment = &body["attachments"][0];
+        let text_limit = if kind == "discord" { 4_096 } else { 40_000 };
+        let rest = slack_total(attachment) - 1;
+        for length_sent in [total - rest - 1, total - rest, total - rest + 1, 70_000] {
+            // The first line is short, since it stands in the fallback too.
+            let message = format!("x\n{}", "é".repeat(length_sent - 2));
+            let (body, _) = body_of(kind, &message, &[]).await;
+            let attachment = &body["attachments"][0];
+            assert!(slack_total(attachment) <= total, "{kind} {length_sent}");
+            let is_whole = attachment["text"] == json!(message);
+            let fits = length_sent <= (total - rest).min(text_limit);
+            assert_eq!(is_whole, fits, "{kind} {length_sent}");
+        }
+        let (body, _) = body_of(kind, &"é\n".repeat(40_000), &many_long_values()).await;
+        let attachment = &body["attachments"][0];
+        assert!(slack_total(attachment) <= total, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn discord_gets_at_most_25_fields_of_1024_characters() {
+    for count in [24, 25, 26] {
+        // One entry is in the fixture's own event for each of these.
+        let own = fixtures::delivered("discord").event["metadata"]
+            .as_object()
+            .unwrap()
+            .len();
+        let metadata: Vec<_> = (own..count)
+            .map(|number| (format!("key-{number:03}"), "v".to_owned()))
+            .collect();
+        let (body, _) = body_of("discord", "x", &metadata).await;
+        let fields = body["attachments"][0]["fields"].as_array().unwrap();
+        assert_eq!(fields.len(), count.min(25));
+        let last = fields.last().unwrap()["value"].as_str().unwrap();
+        assert_eq!(last.contains("left out"), count > 25, "{count}: {last}");
+    }
+    for (length_sent, value) in around(1024) {
+        let metadata = [("key".to_owned(), value.clone())];
+        let (body, _) = body_of("discord", "x", &metadata).await;
+        let fields = body["attachments"][0]["fields"].as_array().unwrap();
+        let field = fields.iter().find(|field| field["title"] == "key").unwrap();
+        if length_sent <= 1024 {
+            assert_eq!(field["value"], json!(value));
+        } else {
+            assert_eq!(length(&field["value"]), 1024);
+        }
+    }
+}
+
+#[tokio::test]
+async fn teams_messages_stay_within_28_kilobytes_whatever_is_in_them() {
+    const LIMIT: usize = 28_000;
+    let texts = ["x", "é", "\n", "\"", "\u{1}", "漢", "🚨"];
+    for text in texts {
+        for repeats in [100, 27_000, 28_000, 60_000] {
+            let message = text.repeat(repeats);
+            for metadata in [Vec::new(), many_long_values()] {
+                let (body, bytes) = body_of("msteams", &message, &metadata).await;
+                assert!(bytes <= LIMIT, "{text:?} x {repeats}: {bytes}");
+                let items = &body["attachments"][0]["content"]["body"][0]["items"];
+                let shown = items[1]["text"].as_str().unwrap();
+                let is_whole = shown == message;
+                assert!(is_whole || shown.contains(MARKER));
+                // What is well below the limit must not be cut.
+                assert!(is_whole || repeats > 100 || !metadata.is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn connector_cards_stay_within_28_kilobytes_too() {
+    let fixture = fixtures::of("msteams")
+        .into_iter()
+        .find(|fixture| fixture.name == "connector-delivered")
+        .unwrap();
+    let event = event_with("msteams", &"漢\"".repeat(30_000), &many_long_values());
+    let (requests, _) = exchange(&fixture, &event, fixture.responses.clone()).await;
+    assert!(requests[0].body.len() <= 28_000);
+}
+
+#[tokio::test]
+async fn an_oversized_event_never_breaks_rendering() {
+    for kind in providers::kinds::ALL {
+        let fixture = fixtures::delivered(kind.name);
+        let event = event_with(kind.name, &"🚨é\n".repeat(30_000), &many_long_values());
+        let (requests, _) = exchange(&fixture, &event, fixture.responses.clone()).await;
+        assert!(!requests.is_empty(), "{}", kind.name);
+        for request in requests {
+            assert!(std::str::from_utf8(&request.body).is_ok(), "{}", kind.name);
+        }
+    }
+}
