@@ -2,6 +2,9 @@
 //!
 //! `tests/it/every_store.rs` says it in code; any implementation must pass it.
 
+pub mod open;
+mod sqlite;
+
 use std::sync::Arc;
 
 use api::ObjectKey;
