@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::*;
@@ -105,10 +107,8 @@ fn a_tab_as_indentation_is_explained() {
 fn an_unquoted_star_is_explained() {
     let broken = broken("name: *\n");
     assert_eq!(broken.position.line, 1);
-    assert!(
-        broken.problem.hint.is_some_and(|hint| hint.contains("'*'")),
-        ""
-    );
+    let hint = broken.problem.hint.unwrap_or(broken.problem.message);
+    assert!(hint.contains("'*'"), "{hint}");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn an_alias_bomb_is_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..20 {
         let items = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        writeln!(text, "a{level}: &a{level} [{items}]").unwrap();
     }
     assert_eq!(
         broken(&text).problem.message,

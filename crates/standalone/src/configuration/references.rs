@@ -1,0 +1,75 @@
+//! Problems between objects: who needs what is not there.
+
+use api::{ObjectKey, Problem};
+
+use super::{Configuration, Entry, FileProblem, Reference};
+
+/// Most names that a hint lists.
+const NAMES_SHOWN: usize = 10;
+
+impl Configuration {
+    pub(super) fn reference_problems(&self) -> Vec<FileProblem> {
+        let mut problems = Vec::new();
+        for (key, entry) in &self.alerts {
+            for reference in &entry.references {
+                if !self.providers.contains_key(&reference.target) {
+                    let names = names_in(self.providers.keys(), &key.namespace);
+                    let problem = missing(reference, "Provider").with_hint(match names {
+                        Some(names) => format!("providers in {}: {names}", key.namespace),
+                        None => format!("there is no Provider in namespace {}", key.namespace),
+                    });
+                    problems.push(at("Alert", key, entry, reference, problem));
+                }
+            }
+        }
+        for (key, entry) in &self.providers {
+            for reference in &entry.references {
+                if !self.secrets.contains_key(&reference.target) {
+                    let names = names_in(self.secrets.keys(), &key.namespace);
+                    let problem = missing(reference, "Secret").with_hint(match names {
+                        Some(names) => format!("secrets in {}: {names}", key.namespace),
+                        None => "add it as a manifest, or as files in the secrets folder: \
+                                 NAMESPACE/NAME/KEY"
+                            .to_owned(),
+                    });
+                    problems.push(at("Provider", key, entry, reference, problem));
+                }
+            }
+        }
+        problems
+    }
+}
+
+fn missing(reference: &Reference, kind: &str) -> Problem {
+    let message = format!("there is no {kind} {}", reference.target);
+    Problem::error(reference.path, message)
+}
+
+fn at<T>(
+    kind: &str,
+    key: &ObjectKey,
+    entry: &Entry<T>,
+    reference: &Reference,
+    problem: Problem,
+) -> FileProblem {
+    FileProblem {
+        file: entry.origin.file.clone(),
+        position: Some(reference.position),
+        object: Some(format!("{kind} {key}")),
+        problem,
+    }
+}
+
+/// The names of one namespace as a text; `None` if there are none. Keys come in order.
+fn names_in<'a>(keys: impl Iterator<Item = &'a ObjectKey>, namespace: &str) -> Option<String> {
+    let mut names: Vec<_> = keys
+        .filter(|key| key.namespace == namespace)
+        .map(|key| key.name.as_str())
+        .take(NAMES_SHOWN + 1)
+        .collect();
+    if names.len() > NAMES_SHOWN {
+        names.truncate(NAMES_SHOWN);
+        names.push("…");
+    }
+    (!names.is_empty()).then(|| names.join(", "))
+}
