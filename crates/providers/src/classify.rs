@@ -44,11 +44,11 @@ fn class_of(response: &HttpResponse, now: Timestamp) -> FailureClass {
         403 if is_rate_limited(response, now) => FailureClass::Throttled,
         429 => FailureClass::Throttled,
         408 | 423 | 425 => FailureClass::Unreachable,
-        401 | 402 | 403 | 404 | 405 | 407 | 410 | 421 | 426 | 451 => FailureClass::Misconfigured,
+        // Up to 399: a redirect that is not followed, or something that does not speak HTTP as we
+        // know it.
+        100..=399 | 401..=405 | 407 | 410 | 421 | 426 | 451 => FailureClass::Misconfigured,
         // Not implemented: the reference does not retry it either.
         400..=499 | 501 => FailureClass::Rejected,
-        // A redirect that is not followed, or something that does not speak HTTP as we know it.
-        100..=399 => FailureClass::Misconfigured,
         _ => FailureClass::ServerFault,
     }
 }

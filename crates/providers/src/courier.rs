@@ -31,6 +31,7 @@ use crate::shared::truncate;
 
 use cache::{Built, NotifierCache};
 use watch::Watched;
+pub(crate) use watch::{hide_credentials, is_secret};
 
 /// How much of a failure's detail is kept.
 const LONGEST_DETAIL: usize = 1024;
@@ -91,13 +92,7 @@ impl Courier {
         } else {
             regate(&snapshot, delivery, event, provider)?
         };
-        let notification = Notification {
-            event: notification::with_metadata(event, delivery.content.metadata.clone()),
-            alert: delivery.alert.clone(),
-            alert_uid: delivery.content.alert_uid.clone(),
-            commit_status,
-            idempotency_key: format!("{}.{}", delivery.accepted_at.as_millisecond(), delivery.id),
-        };
+        let notification = notification(delivery, event, commit_status);
         let secrets = SecretSet::read(provider, &*self.secrets)
             .await
             .map_err(|error| misconfigured(error.to_string()))?;
@@ -113,25 +108,7 @@ impl Courier {
         provider: &Arc<ValidProvider>,
         secrets: &SecretSet,
     ) -> Result<Arc<Built>, NotSent> {
-        let redactor = secrets.redactor(provider);
-        let refused = |text: String| misconfigured(clean(&redactor, &text));
-        let kind = kinds::find(&provider.kind).ok_or_else(|| {
-            refused(format!(
-                "provider type `{}` is not supported",
-                provider.kind
-            ))
-        })?;
-        let settings = secrets
-            .resolve(provider)
-            .map_err(|error| refused(error.to_string()))?;
-        let notifier = catch_unwind(AssertUnwindSafe(|| (kind.build)(&settings)))
-            .map_err(|panic| NotSent::Failed(panicked(provider, &redactor, &*panic)))?
-            .map_err(|error| refused(format!("provider `{}`: {error}", provider.key)))?;
-        let built = Arc::new(Built {
-            notifier,
-            route: settings.route,
-            redactor,
-        });
+        let built = Arc::new(build(provider, secrets).map_err(NotSent::Failed)?);
         self.notifiers
             .put(provider, secrets.versions().clone(), Arc::clone(&built));
         Ok(built)
@@ -194,6 +171,55 @@ impl domain::ports::Courier for Courier {
         }
         .boxed()
     }
+}
+
+/// What a type gets to see of a delivery.
+pub(crate) fn notification(
+    delivery: &Delivery,
+    event: &CleanEvent,
+    commit_status: Option<CommitStatus>,
+) -> Notification {
+    Notification {
+        event: notification::with_metadata(event, delivery.content.metadata.clone()),
+        alert: delivery.alert.clone(),
+        alert_uid: delivery.content.alert_uid.clone(),
+        commit_status,
+        // Ids start anew with a new store; together with the time they are unique.
+        idempotency_key: format!("{}.{}", delivery.accepted_at.as_millisecond(), delivery.id),
+    }
+}
+
+/// Builds a notifier for one use.
+pub(crate) async fn build_once(
+    provider: &Arc<ValidProvider>,
+    reader: &dyn SecretReader,
+) -> Result<Built, Failure> {
+    let secrets = SecretSet::read(provider, reader).await;
+    let secrets =
+        secrets.map_err(|error| Failure::new(FailureClass::Misconfigured, error.to_string()))?;
+    build(provider, &secrets)
+}
+
+fn build(provider: &Arc<ValidProvider>, secrets: &SecretSet) -> Result<Built, Failure> {
+    let redactor = secrets.redactor(provider);
+    let refused = |text: String| Failure::new(FailureClass::Misconfigured, clean(&redactor, &text));
+    let kind = kinds::find(&provider.kind).ok_or_else(|| {
+        refused(format!(
+            "provider type `{}` is not supported",
+            provider.kind
+        ))
+    })?;
+    let settings = secrets
+        .resolve(provider)
+        .map_err(|error| refused(error.to_string()))?;
+    let notifier = catch_unwind(AssertUnwindSafe(|| (kind.build)(&settings)))
+        .map_err(|panic| panicked(provider, &redactor, &*panic))?
+        .map_err(|error| refused(format!("provider `{}`: {error}", provider.key)))?;
+    Ok(Built {
+        notifier,
+        route: settings.route,
+        redactor,
+    })
 }
 
 /// Why an attempt ended without a receipt.
@@ -273,6 +299,6 @@ fn panicked(provider: &ValidProvider, redactor: &Redactor, panic: &(dyn Any + Se
 }
 
 /// A text fit for people: without secrets, not too long.
-fn clean(redactor: &Redactor, text: &str) -> String {
+pub(crate) fn clean(redactor: &Redactor, text: &str) -> String {
     truncate::head(&redactor.redact(text), LONGEST_DETAIL)
 }

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod kind;
 pub mod kinds;
 pub mod notifier;
+pub mod render;
 pub mod settings;
 mod shared;
 

@@ -10,11 +10,11 @@ use outbound::{Redactor, Route};
 use crate::Notifier;
 
 /// A notifier with what belongs to it.
-pub(super) struct Built {
-    pub(super) notifier: Box<dyn Notifier>,
-    pub(super) route: Route,
+pub(crate) struct Built {
+    pub(crate) notifier: Box<dyn Notifier>,
+    pub(crate) route: Route,
     /// Knows the secrets it was built from.
-    pub(super) redactor: Redactor,
+    pub(crate) redactor: Redactor,
 }
 
 /// A bounded cache; when it is full, the notifier that was used longest ago goes.

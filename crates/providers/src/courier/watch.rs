@@ -32,18 +32,23 @@ impl<'a> Watched<'a> {
     pub(super) fn hide_credentials(&self, redactor: &mut Redactor) {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         for (url, headers) in sent.iter() {
-            redactor.hide_url(url);
-            for (name, value) in headers {
-                if is_secret(name, value) {
-                    hide_header(redactor, &String::from_utf8_lossy(value.as_bytes()));
-                }
-            }
+            hide_credentials(redactor, url, headers);
+        }
+    }
+}
+
+/// Tells a redactor the credentials of one request.
+pub(crate) fn hide_credentials(redactor: &mut Redactor, url: &Url, headers: &HeaderMap) {
+    redactor.hide_url(url);
+    for (name, value) in headers {
+        if is_secret(name, value) {
+            hide_header(redactor, &String::from_utf8_lossy(value.as_bytes()));
         }
     }
 }
 
 /// Kinds mark their credentials; names are looked at too, so that a forgotten mark does no harm.
-fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
+pub(crate) fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
     value.is_sensitive()
         || ["auth", "token", "key", "secret"]
             .iter()

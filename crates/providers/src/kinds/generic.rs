@@ -26,6 +26,8 @@
 //!   address: https://example.com/hook
 //! ```
 
+use std::fmt::Write as _;
+
 use api::to_wire_json;
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -125,11 +127,11 @@ impl OneRequest for Generic {
         }
         if let Some(key) = &self.key {
             let signature = hmac::sign(key, &body);
-            let hex: String = signature
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let mut hex = String::with_capacity(64);
+            for byte in signature.as_ref() {
+                // Writing to a string cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+            }
             let value = HeaderValue::from_str(&format!("sha256={hex}"))
                 .map_err(|error| rejected(&error))?;
             headers.insert("x-signature", value);

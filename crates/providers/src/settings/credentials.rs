@@ -133,7 +133,7 @@ impl SecretSet {
             if settings.password.is_some()
                 && let Some(username) = text(key, data, "username")?
             {
-                settings.username = username.expose().clone();
+                settings.username.clone_from(username.expose());
             }
             settings.headers = Arc::new(header_map(key, data)?);
             settings.secret = Arc::clone(data);

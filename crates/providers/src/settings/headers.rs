@@ -1,146 +1,62 @@
 //! The Secret key `headers`: a flat YAML map, its scalars turned into strings as the reference turns
 //! them.
 //!
-//! Plain scalars follow YAML 1.1 as Go's libraries read it: `1.50` becomes `1.5`, `yes` becomes
-//! `true`, `null` becomes the empty string. Errors never show values.
+//! Unquoted words are read as Kubernetes reads manifests, then printed: `1.50` becomes `1.5`, `yes`
+//! becomes `true`, `null` becomes the empty string. Errors never show values.
 
 use std::collections::BTreeMap;
 
-use api::Secret;
-use saphyr_parser::{Event, Parser, ScalarStyle};
-
-/// Header names are few; more than this is a mistake.
-const MOST_ENTRIES: usize = 256;
+use api::{Secret, manifest};
+use serde_json::{Number, Value};
 
 /// Reads the map, or says what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Secret<String>>, String> {
-    let mut entries = BTreeMap::new();
-    let mut reader = Reader::default();
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| {
-            let marker = error.marker();
-            format!(
-                "is no valid YAML (line {}, column {})",
-                marker.line(),
-                marker.col() + 1
-            )
-        })?;
-        let line = span.start.line();
-        if let Some((name, value)) = reader.take(event, line)? {
-            entries.insert(name, Secret::new(value));
-        }
-        if entries.len() > MOST_ENTRIES {
-            return Err(format!("has more than {MOST_ENTRIES} entries"));
-        }
-    }
-    Ok(entries)
-}
-
-/// Where in the document we are.
-#[derive(Default)]
-struct Reader {
-    in_map: bool,
-    documents: usize,
-    name: Option<String>,
-}
-
-impl Reader {
-    /// Takes one parser event; gives an entry when its value is there.
-    fn take(&mut self, event: Event<'_>, line: usize) -> Result<Option<(String, String)>, String> {
-        match event {
-            Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    return Err("has more than one document".to_owned());
-                }
-            }
-            Event::MappingStart(..) if !self.in_map => self.in_map = true,
-            Event::MappingEnd => self.in_map = false,
-            Event::MappingStart(..) | Event::SequenceStart(..) => {
-                return Err(match &self.name {
-                    Some(name) => {
-                        format!("line {line}: `{name}` must be a text, not a list or map")
-                    }
-                    None => "must be a map of header names to values".to_owned(),
-                });
-            }
-            Event::Alias(_) => return Err(format!("line {line}: aliases are not supported")),
-            Event::Scalar(text, style, _, tag) => {
-                let is_plain = style == ScalarStyle::Plain && tag.is_none();
-                let text = if is_plain {
-                    plain_scalar(&text)
-                } else {
-                    text.into_owned()
-                };
-                if !self.in_map {
-                    // An empty document is an empty map.
-                    return if text.is_empty() {
-                        Ok(None)
-                    } else {
-                        Err("must be a map of header names to values".to_owned())
-                    };
-                }
-                match self.name.take() {
-                    Some(name) => return Ok(Some((name, text))),
-                    None => self.name = Some(text),
-                }
-            }
-            _ => {}
-        }
-        Ok(None)
-    }
-}
-
-/// A scalar without quotes as Go's YAML libraries resolve it and JSON conversion prints it.
-fn plain_scalar(text: &str) -> String {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return String::new(),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return "true".to_owned();
-        }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return "false".to_owned();
-        }
-        _ => {}
-    }
-    let is_numeric = text
-        .trim_start_matches(['+', '-', '.'])
-        .starts_with(|first: char| first.is_ascii_digit());
-    if !is_numeric {
-        return text.to_owned();
-    }
-    integer(text)
-        .or_else(|| float(text))
-        .unwrap_or_else(|| text.to_owned())
-}
-
-fn integer(text: &str) -> Option<String> {
-    let plain = text.replace('_', "");
-    let (sign, digits) = match plain.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", plain.strip_prefix('+').unwrap_or(&plain)),
+    let mut documents = manifest::parse(text).into_iter();
+    let Some(document) = documents.next() else {
+        return Ok(BTreeMap::new());
     };
-    let lower = digits.to_ascii_lowercase();
-    let number = match (lower.get(..2), lower.get(2..)) {
-        (Some("0x"), Some(digits)) => u64::from_str_radix(digits, 16),
-        (Some("0o"), Some(digits)) => u64::from_str_radix(digits, 8),
-        (Some("0b"), Some(digits)) => u64::from_str_radix(digits, 2),
-        _ if digits.len() > 1 && digits.starts_with('0') => u64::from_str_radix(digits, 8),
-        _ => digits.parse(),
-    };
-    let number = number.ok()?;
-    if number == 0 {
-        return Some("0".to_owned());
+    if documents.next().is_some() {
+        return Err("has more than one document".to_owned());
     }
-    Some(format!("{sign}{number}"))
+    let document = document.map_err(|broken| {
+        format!(
+            "is no map of header names to values ({}): {}",
+            broken.position, broken.problem
+        )
+    })?;
+    let Value::Object(entries) = document.object else {
+        return Err("is no map of header names to values".to_owned());
+    };
+    entries
+        .into_iter()
+        .map(|(name, value)| match scalar(value) {
+            Some(text) => Ok((name, Secret::new(text))),
+            None => Err(format!("must hold texts, and `{name}` is a list or map")),
+        })
+        .collect()
+}
+
+fn scalar(value: Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(print(&number)),
+        Value::String(text) => Some(text),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn print(number: &Number) -> String {
+    if number.is_f64()
+        && let Some(printed) = number.as_f64().and_then(print_float)
+    {
+        return printed;
+    }
+    number.to_string()
 }
 
 /// Prints a float with the fewest digits that tell it from its neighbours, as Go's `%g` does.
-fn float(text: &str) -> Option<String> {
-    let number: f64 = text.replace('_', "").parse().ok()?;
-    if !number.is_finite() {
-        return None;
-    }
+fn print_float(number: f64) -> Option<String> {
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
@@ -205,11 +121,11 @@ mod tests {
     #[test]
     fn errors_name_the_header_and_never_the_value() {
         for (text, said) in [
-            ("- hunter2\n", "must be a map"),
-            ("hunter2", "must be a map"),
-            ("X-A: [hunter2]\n", "`X-A` must be a text"),
-            ("X-A:\n  b: hunter2\n", "`X-A` must be a text"),
-            ("X-A: 'hunter2\n", "is no valid YAML"),
+            ("- hunter2\n", "is no map"),
+            ("hunter2", "is no map"),
+            ("X-A: [hunter2]\n", "`X-A` is a list or map"),
+            ("X-A:\n  b: hunter2\n", "`X-A` is a list or map"),
+            ("X-A: 'hunter2\n", "not YAML"),
             ("a: 1\n---\nb: 2\n", "more than one document"),
         ] {
             let error = parse(text).unwrap_err();

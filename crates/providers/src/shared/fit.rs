@@ -76,25 +76,25 @@ fn fit_fields(
             )
         })
         .collect();
-    let mut taken: usize = fitted.iter().map(cost).sum();
+    let mut costs: Vec<usize> = fitted.iter().map(cost).collect();
+    let mut taken: usize = costs.iter().sum();
     if count <= limits.fields && taken <= room {
         return (fitted, taken);
     }
-    loop {
+    while let Some(last) = costs.pop() {
         fitted.pop();
+        taken -= last;
         let more = (
             "…".to_owned(),
             format!("{} more left out", count - fitted.len()),
         );
-        taken = fitted.iter().map(cost).sum::<usize>() + cost(&more);
-        if fitted.len() < limits.fields && taken <= room {
+        let with_more = taken + cost(&more);
+        if fitted.len() < limits.fields && with_more <= room {
             fitted.push(more);
-            return (fitted, taken);
-        }
-        if fitted.is_empty() {
-            return (fitted, 0);
+            return (fitted, with_more);
         }
     }
+    (fitted, 0)
 }
 
 /// Metadata as fields, sorted.

@@ -110,7 +110,7 @@ fn words(text: &str, words: &[&str]) -> String {
                     .is_some_and(|after| !continues(after))
             };
             let is_separate = before.is_none_or(|before: char| !is_name(before));
-            if is_separate && words.iter().any(|word| is_word(&word)) {
+            if is_separate && words.iter().any(is_word) {
                 result.push(ZERO_WIDTH_SPACE);
             }
         }
@@ -140,10 +140,10 @@ fn rewrite(text: &str, start: char, token: impl Fn(&str) -> Option<(usize, Strin
     while let Some(position) = rest.find(start) {
         let (before, from) = rest.split_at(position);
         result.push_str(before);
-        let (taken, replacement) =
+        let (length, replacement) =
             token(from).unwrap_or_else(|| (start.len_utf8(), start.to_string()));
         result.push_str(&replacement);
-        rest = from.get(taken..).unwrap_or_default();
+        rest = from.get(length..).unwrap_or_default();
     }
     result.push_str(rest);
     result

@@ -20,6 +20,8 @@ use testkit::{MovableClock, ScriptedResponse, ScriptedTransport, yaml};
 use crate::bench::{Bench, describe};
 use crate::fixtures;
 
+pub(crate) use secrecy::marked_objects;
+
 /// Sends an event to a fixture's Provider with these answers.
 pub(crate) async fn exchange(
     fixture: &Fixture,

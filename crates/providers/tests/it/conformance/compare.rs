@@ -298,7 +298,7 @@ fn fits(recorded: &str, ours: &str) -> bool {
     };
     ours.char_indices()
         .skip(1)
-        .map(|(position, _)| position)
-        .chain([ours.len()])
-        .any(|position| fits(after, &ours[position..]))
+        .map(|(position, _)| ours.split_at(position).1)
+        .chain([""])
+        .any(|rest| fits(after, rest))
 }

@@ -51,7 +51,7 @@ impl HttpTransport for Echo {
 }
 
 /// The fixture's objects with marks in everything that is secret and may hold any text.
-fn marked_objects(kind: &str) -> Vec<Value> {
+pub(crate) fn marked_objects(kind: &str) -> Vec<Value> {
     let mut objects = fixtures::delivered(kind).objects;
     for object in &mut objects {
         if object["kind"] == "Provider" {

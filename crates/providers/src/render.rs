@@ -1,0 +1,205 @@
+//! Shows what would be sent, without sending it: what `fanfare render` prints.
+//!
+//! The real notifier runs against a recorder that answers look-ups with "not found" and requests for
+//! tokens with a made-up one. What is shown holds no credential. The same input gives the same text.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::delivery::Failure;
+use domain::ports::{Clock, Memory, SecretReader};
+use domain::{CleanEvent, Delivery, Family, ValidProvider};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use outbound::{
+    HttpError, HttpRequest, HttpResponse, HttpTransport, Redactor, Route, SendOptions,
+    url_for_humans,
+};
+use serde_json::{Value, json};
+
+use crate::courier;
+use crate::notifier::AttemptContext;
+use crate::shared::token_cache::TokenCache;
+
+/// More requests than any type makes for one notification.
+const MOST_REQUESTS: usize = 64;
+
+/// What stands for a header that holds a credential.
+const HIDDEN: &str = "*****";
+
+/// The requests that a notification leads to.
+#[derive(Debug)]
+pub struct Rendered {
+    /// As they would be sent, credentials included.
+    requests: Vec<HttpRequest>,
+    redactor: Redactor,
+    hides_paths: bool,
+}
+
+/// Renders a delivery for a Provider with the Secrets as they are.
+///
+/// Fails when the Provider cannot be used or nothing can be rendered; the failure is redacted.
+pub async fn render(
+    provider: &Arc<ValidProvider>,
+    secrets: &dyn SecretReader,
+    delivery: &Delivery,
+    event: &CleanEvent,
+    clock: &dyn Clock,
+) -> Result<Rendered, Failure> {
+    let built = courier::build_once(provider, secrets).await?;
+    let status = delivery.content.commit_status.clone();
+    let notification = courier::notification(delivery, event, status);
+    let recorder = Recorder {
+        clock,
+        requests: Mutex::default(),
+    };
+    let context = AttemptContext {
+        transport: &recorder,
+        route: &built.route,
+        deadline: tokio::time::Instant::now() + Duration::from_mins(1),
+        memory: &NoMemory,
+        tokens: &TokenCache::new(0),
+        clock,
+        attempt: 1,
+    };
+    let result = built.notifier.notify(&notification, &context).await;
+    let requests = recorder
+        .requests
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let mut redactor = built.redactor.clone();
+    for request in &requests {
+        courier::hide_credentials(&mut redactor, &request.url, &request.headers);
+    }
+    // A failure after the last request is about a made-up answer.
+    if let (Err(failure), true) = (result, requests.is_empty()) {
+        let detail = courier::clean(&redactor, &failure.detail);
+        return Err(Failure { detail, ..failure });
+    }
+    Ok(Rendered {
+        requests,
+        redactor,
+        hides_paths: matches!(
+            provider.capabilities.family,
+            Family::Chat | Family::Forward | Family::Incident
+        ),
+    })
+}
+
+impl Rendered {
+    /// How many requests there are.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// The requests as text, one after the other: request line, headers, body; JSON is laid out.
+    pub fn to_text(&self) -> String {
+        let texts: Vec<String> = self.requests.iter().map(|one| self.text_of(one)).collect();
+        texts.join("\n")
+    }
+
+    fn text_of(&self, request: &HttpRequest) -> String {
+        // The paths of webhooks are their credentials.
+        let url = if self.hides_paths {
+            url_for_humans(&request.url)
+        } else {
+            self.redactor.redact(request.url.as_str())
+        };
+        let mut text = format!("{} {url}\n", request.method);
+        for (name, value) in &request.headers {
+            let value = if courier::is_secret(name, value) {
+                HIDDEN.to_owned()
+            } else {
+                self.redactor
+                    .redact(&String::from_utf8_lossy(value.as_bytes()))
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name}: {value}");
+        }
+        let body = self.redactor.redact(&laid_out(&request.body));
+        if body.is_empty() {
+            text
+        } else {
+            format!("{text}\n{body}\n")
+        }
+    }
+}
+
+fn laid_out(body: &[u8]) -> String {
+    serde_json::from_slice::<Value>(body)
+        .ok()
+        .and_then(|json| serde_json::to_string_pretty(&json).ok())
+        .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
+}
+
+/// Keeps requests and makes up answers.
+struct Recorder<'a> {
+    clock: &'a dyn Clock,
+    requests: Mutex<Vec<HttpRequest>>,
+}
+
+impl Recorder<'_> {
+    fn answer(&self, request: &HttpRequest) -> (StatusCode, Value) {
+        let path = request.url.path();
+        if path.ends_with("/access_tokens") || path.ends_with("/token") {
+            let expires = self.clock.now() + jiff::SignedDuration::from_hours(1);
+            let token = json!({
+                "token": "made-up-token",
+                "access_token": "made-up-token",
+                "expires_at": expires.to_string(),
+                "expires_in": 3600,
+            });
+            return (StatusCode::CREATED, token);
+        }
+        if request.method != Method::GET {
+            return (StatusCode::OK, json!({"ok": true}));
+        }
+        if path.ends_with("/installation") {
+            return (StatusCode::OK, json!({"id": 1}));
+        }
+        (StatusCode::NOT_FOUND, json!({}))
+    }
+}
+
+impl HttpTransport for Recorder<'_> {
+    fn send<'a>(
+        &'a self,
+        request: HttpRequest,
+        _route: &'a Route,
+        _options: &'a SendOptions,
+    ) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
+        let (status, body) = self.answer(&request);
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if requests.len() < MOST_REQUESTS {
+            requests.push(request);
+        }
+        drop(requests);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = HttpResponse {
+            status,
+            headers,
+            body: Bytes::from(body.to_string()),
+            truncated: false,
+        };
+        async move { Ok(response) }.boxed()
+    }
+}
+
+/// Remembers nothing, so that everything is rendered.
+struct NoMemory;
+
+impl Memory for NoMemory {
+    fn recall<'a>(&'a self, _key: &'a str) -> BoxFuture<'a, Option<String>> {
+        async { None }.boxed()
+    }
+}
