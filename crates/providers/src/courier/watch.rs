@@ -71,3 +71,56 @@ impl HttpTransport for Watched<'_> {
         self.inner.send(request, route, options)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use http::{Method, StatusCode};
+
+    use super::*;
+
+    struct Silent;
+
+    impl HttpTransport for Silent {
+        fn send<'a>(
+            &'a self,
+            _: HttpRequest,
+            _: &'a Route,
+            _: &'a SendOptions,
+        ) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
+            let response = HttpResponse {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: bytes::Bytes::new(),
+                truncated: false,
+            };
+            async { Ok(response) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_that_no_secret_holds_are_known_after_they_were_sent() {
+        let watched = Watched::new(&Silent);
+        let url = "https://api.example.com/bot12345:minted-in-path/send?sig=minted-in-query";
+        let mut request = HttpRequest::new(Method::POST, url.parse().unwrap());
+        let headers = [
+            ("authorization", "Bearer minted-as-bearer"),
+            ("private-token", "minted-as-token"),
+            ("content-type", "application/json"),
+        ];
+        for (name, value) in headers {
+            request.headers.insert(name, value.parse().unwrap());
+        }
+        let options = SendOptions::within(std::time::Duration::from_secs(1));
+        let route = Route::default();
+        watched.send(request, &route, &options).await.unwrap();
+
+        let mut redactor = Redactor::new();
+        watched.hide_credentials(&mut redactor);
+        let shown = redactor.redact(
+            "minted-as-bearer minted-as-token minted-in-query bot12345:minted-in-path \
+             application/json",
+        );
+        assert_eq!(shown, "***** ***** ***** ***** application/json");
+    }
+}

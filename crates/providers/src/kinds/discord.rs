@@ -27,6 +27,7 @@
 //!     name: discord-webhook
 //! ```
 
+use api::{Problem, Provider};
 use domain::Notification;
 use domain::delivery::Failure;
 use outbound::HttpRequest;
@@ -47,7 +48,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Discord",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
-    check: address::check_url,
+    check,
     build: |settings| Ok(Box::new(Discord::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("discord.rs"),
 };
@@ -87,6 +88,20 @@ impl Discord {
             username: settings.username.clone(),
         })
     }
+}
+
+fn check(provider: &Provider) -> Vec<Problem> {
+    let mut problems = address::check_url(provider);
+    if !provider.channel.is_empty() {
+        problems.push(
+            Problem::warning(
+                "spec.channel",
+                "has no effect: the webhook decides on the channel",
+            )
+            .with_hint("make a webhook in the channel you want"),
+        );
+    }
+    problems
 }
 
 /// The Slack-compatible form of a webhook: its path ends in `/slack`.

@@ -35,6 +35,7 @@
 
 use std::time::Duration;
 
+use api::{Problem, Provider};
 use domain::delivery::{Failure, FailureClass};
 use domain::ports::Clock;
 use domain::provider::Progressing;
@@ -70,7 +71,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Slack",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
-    check: address::check_url,
+    check,
     build: |settings| Ok(Box::new(Slack::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("slack.rs"),
 };
@@ -96,6 +97,25 @@ const DIALECT: Dialect = Dialect {
     },
 };
 
+/// Addresses of Slack's Web API; everything else is an incoming webhook or a compatible service.
+const WEB_API: &str = "https://slack.com/api/";
+
+fn check(provider: &Provider) -> Vec<Problem> {
+    let mut problems = address::check_url(provider);
+    if provider.address.starts_with(WEB_API) {
+        if provider.channel.is_empty() {
+            let problem = Problem::warning("spec.channel", "Slack's Web API needs a channel");
+            problems.push(problem.with_hint("name the channel, or use an incoming webhook"));
+        }
+        if provider.secret.is_none() {
+            let problem = Problem::warning("spec.secretRef", "Slack's Web API needs a token");
+            problems
+                .push(problem.with_hint("put the bot's token into the key `token` of a Secret"));
+        }
+    }
+    problems
+}
+
 struct Slack {
     url: Url,
     channel: String,
@@ -119,9 +139,7 @@ impl Slack {
 
     /// The Web API answers every call in JSON with `ok`.
     fn is_web_api(&self) -> bool {
-        self.url.scheme() == "https"
-            && self.url.host_str() == Some("slack.com")
-            && self.url.path().starts_with("/api/")
+        self.url.as_str().starts_with(WEB_API)
     }
 }
 
@@ -235,5 +253,27 @@ fn class_of(error: &str) -> FailureClass {
         | "token_revoked"
         | "two_factor_setup_required" => FailureClass::Misconfigured,
         _ => FailureClass::Rejected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_web_api_wants_a_channel_and_a_token() {
+        let problems = |address: &str| {
+            let object = json!({"spec": {"type": "slack", "address": address}});
+            check(&Provider::from_object(Arc::new(object)))
+        };
+        let found = problems("https://slack.com/api/chat.postMessage");
+        let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["spec.channel", "spec.secretRef"]);
+        assert!(!found.iter().any(Problem::is_error));
+        assert!(problems("https://hooks.slack.com/services/T/B/X").is_empty());
     }
 }

@@ -151,6 +151,8 @@ fn rewrite(text: &str, start: char, token: impl Fn(&str) -> Option<(usize, Strin
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     type Service = fn(&str) -> String;
@@ -179,6 +181,38 @@ mod tests {
         for text in texts {
             for (name, service) in ALL {
                 assert_eq!(service(text), text, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_real_controllers_stay_as_they_are() {
+        let events = testkit::corpus::real_events();
+        assert!(events.len() > 50);
+        for (event, body) in events {
+            let event_text = api::event::decode(body.as_bytes()).unwrap().message;
+            for (name, service) in ALL {
+                assert_eq!(service(&event_text), event_text, "{name}: {event}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_live_is_left(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "<", ">", "!", "@", "#", "|", "channel", "here", "everyone", "all", "U123",
+                    "C9", "https://a.b", "x", " ", "\n", "at", "/at", "100000000000000001", "&",
+                    "subteam^S1", ".", "naïve",
+                ]),
+                0..30,
+            ),
+        ) {
+            let text = parts.concat();
+            for (name, service) in ALL {
+                let once = service(&text);
+                prop_assert_eq!(service(&once), once, "{}", name);
             }
         }
     }
