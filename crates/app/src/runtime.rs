@@ -1,0 +1,69 @@
+//! What the process itself provides: time, randomness, file descriptors, the async runtime.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use domain::ports::{Clock, Random};
+use jiff::Timestamp;
+
+/// The system's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one real clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Random enough to spread retries.
+pub(crate) struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fraction(&self) -> f64 {
+        // Each `RandomState` has keys of its own.
+        let bits = RandomState::new().build_hasher().finish() >> 32;
+        let bits = u32::try_from(bits).unwrap_or(0);
+        f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+/// An async runtime for a command that does one thing.
+pub(crate) fn small() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// The async runtime of `run`: as many threads as there are processors, within reason.
+pub(crate) fn full() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.clamp(2, 8))
+        .max_blocking_threads(16)
+        .thread_name("fanfare")
+        .enable_all()
+        .build()
+}
+
+/// Allows as many file descriptors as the system lets us; each connection takes one.
+pub(crate) fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit on open files could not be raised");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_are_between_zero_and_one_and_differ() {
+        let fractions: Vec<f64> = (0..100).map(|_| SystemRandom.fraction()).collect();
+        assert!(fractions.iter().all(|fraction| (0.0..1.0).contains(fraction)));
+        assert!(fractions.windows(2).any(|pair| pair[0] < pair[1]));
+    }
+}
