@@ -15,7 +15,7 @@ use domain::catalog::ProviderEntry;
 use domain::ports::VersionedSecret;
 use domain::{CatalogSnapshot, ValidAlert};
 
-pub use changes::changed_providers;
+pub(crate) use changes::changed_providers;
 pub use problem::FileProblem;
 
 /// What was read from the folders of a [`crate::Source`].

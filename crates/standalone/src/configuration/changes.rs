@@ -7,7 +7,7 @@ use super::{Configuration, Entry};
 
 /// The usable Providers that were changed, were added, became usable, or use a Secret of which that
 /// is true, in order. What waits for one of them is worth another attempt.
-pub fn changed_providers(before: &Configuration, after: &Configuration) -> Vec<ObjectKey> {
+pub(crate) fn changed_providers(before: &Configuration, after: &Configuration) -> Vec<ObjectKey> {
     after
         .providers
         .iter()
