@@ -1,0 +1,38 @@
+//! What is fuzzed, each with the promises that must hold for any input.
+
+mod address;
+mod cel;
+mod event;
+mod manifest;
+mod regex;
+mod render;
+
+/// One target.
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    pub(crate) seeds: fn() -> Vec<Vec<u8>>,
+    /// Words of the notation, for mutations.
+    pub(crate) words: &'static [&'static str],
+    /// Runs one input; an error is a broken promise.
+    pub(crate) run: fn(&[u8]) -> Result<(), String>,
+}
+
+/// All targets.
+pub(crate) const ALL: &[&Target] = &[
+    &event::TARGET,
+    &manifest::TARGET,
+    &cel::TARGET,
+    &regex::TARGET,
+    &render::TARGET,
+    &address::TARGET,
+];
+
+/// The target of a name.
+pub(crate) fn find(name: &str) -> Option<&'static Target> {
+    ALL.iter().copied().find(|target| target.name == name)
+}
+
+/// The first line and the rest.
+fn first_line(input: &str) -> (&str, &str) {
+    input.split_once('\n').unwrap_or((input, ""))
+}
