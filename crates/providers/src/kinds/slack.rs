@@ -276,4 +276,37 @@ mod tests {
         assert!(!found.iter().any(Problem::is_error));
         assert!(problems("https://hooks.slack.com/services/T/B/X").is_empty());
     }
+
+    #[test]
+    fn errors_of_the_web_api_are_sorted_by_what_heals_them() {
+        use FailureClass::{Misconfigured, Rejected, ServerFault, Throttled};
+        for (class, errors) in [
+            (Throttled, &["ratelimited", "rate_limited"][..]),
+            (
+                ServerFault,
+                &["internal_error", "fatal_error", "service_unavailable"],
+            ),
+            (
+                Misconfigured,
+                &[
+                    "invalid_auth",
+                    "not_authed",
+                    "account_inactive",
+                    "token_revoked",
+                    "channel_not_found",
+                    "not_in_channel",
+                    "is_archived",
+                    "missing_scope",
+                ],
+            ),
+            (
+                Rejected,
+                &["too_many_attachments", "msg_too_long", "no_text", ""],
+            ),
+        ] {
+            for error in errors {
+                assert_eq!(class_of(error), class, "{error}");
+            }
+        }
+    }
 }

@@ -382,3 +382,45 @@ async fn a_receipt_carries_the_status() {
     };
     assert!(matches!(outcome, Outcome::Delivered(receipt) if receipt == expected));
 }
+
+#[tokio::test]
+async fn a_user_name_of_the_secret_counts_only_with_its_password() {
+    let mut spec = slack();
+    spec["username"] = json!("of-the-spec");
+    for (data, expected) in [
+        (json!({}), "of-the-spec"),
+        (json!({"username": "of-the-secret"}), "of-the-spec"),
+        (json!({"password": "x"}), "of-the-spec"),
+        (
+            json!({"username": "of-the-secret\n", "password": "x"}),
+            "of-the-secret",
+        ),
+    ] {
+        let scripted = Scripted::new(&[provider(&spec), secret("credentials", &data)]);
+        assert_eq!(scripted.send().await, "delivered");
+        let sent = scripted.transport.sent();
+        let body: Value = serde_json::from_slice(&sent[0].request.body).unwrap();
+        assert_eq!(body["username"], expected, "{data}");
+    }
+}
+
+#[tokio::test]
+async fn texts_of_a_secret_must_be_utf_8_except_for_signing_keys() {
+    for (kind, said) in [
+        (
+            "slack",
+            "misconfigured: secret `apps/credentials`: key `token` is no text in UTF-8",
+        ),
+        ("generic-hmac", "delivered"),
+    ] {
+        let mut spec = slack();
+        spec["type"] = json!(kind);
+        let scripted = Scripted::new(&[provider(&spec)]);
+        let data: SecretData = [("token", b"\xff\xfe\xfd\xfc".to_vec())]
+            .into_iter()
+            .collect();
+        let key = ObjectKey::new("apps", "credentials");
+        scripted.bench.secrets.set(key, data);
+        assert_eq!(scripted.send().await, said);
+    }
+}

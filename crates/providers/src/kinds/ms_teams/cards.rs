@@ -13,7 +13,7 @@ use crate::shared::truncate::{self, Unit};
 pub(crate) const LARGEST_MESSAGE: usize = 28_000;
 
 /// More than the members and braces of either card take.
-const SKELETON: usize = 700;
+const SKELETON: usize = 500;
 
 /// More than `{"title":"","value":""},` takes.
 const FACT: usize = 24;
@@ -23,7 +23,7 @@ const LONGEST_TITLE: usize = 1_000;
 
 const LIMITS: Limits = Limits {
     unit: Unit::JsonBytes,
-    total: LARGEST_MESSAGE - SKELETON - 2 * LONGEST_TITLE,
+    total: LARGEST_MESSAGE - SKELETON,
     text: LARGEST_MESSAGE,
     name: 1_000,
     value: 4_000,
@@ -106,7 +106,8 @@ fn content(notification: &Notification) -> (String, Fitted) {
     let mut fields = fit::sorted(&event.metadata, mentions::teams);
     // The sort is stable, so all others stay in order.
     fields.sort_by_key(|(name, _)| name != "summary");
-    (title, fit::fit(&message, fields, 0, &LIMITS))
+    let fixed = 2 * Unit::JsonBytes.length(&title);
+    (title, fit::fit(&message, fields, fixed, &LIMITS))
 }
 
 impl AdaptiveCard {

@@ -69,30 +69,54 @@ async fn messages_up_to_the_limit_are_whole_and_longer_ones_are_marked() {
 
 #[tokio::test]
 async fn slack_and_discord_stay_within_their_totals() {
+    // Fields so long that the total is reached before the limit of the text itself.
+    let fields: Vec<_> = (0..3)
+        .map(|number| (format!("long-{number}"), "é".repeat(1_000)))
+        .collect();
     for (kind, total) in [("slack", 40_000), ("discord", 6_000)] {
-        // What the rest of the message takes, so that the text can fill it to the last character.
-        let (body, _) = body_of(kind, "x", &[]).await;
-        let attachment = &body["attachments"][0];
-        let text_limit = if kind == "discord" { 4_096 } else { 40_000 };
-        let rest = slack_total(attachment) - 1;
-        for length_sent in [total - rest - 1, total - rest, total - rest + 1, 70_000] {
-            // The first line is short, since it stands in the fallback too.
+        let (body, _) = body_of(kind, "x", &fields).await;
+        let rest = slack_total(&body["attachments"][0]) - 1;
+        for (length_sent, _) in around(total - rest) {
+            // The first line is short, since it may stand in the fallback too.
             let message = format!("x\n{}", "é".repeat(length_sent - 2));
-            let (body, _) = body_of(kind, &message, &[]).await;
+            let (body, _) = body_of(kind, &message, &fields).await;
             let attachment = &body["attachments"][0];
+            let is_whole = slack_total(attachment) == rest + length_sent
+                && !attachment.to_string().contains("left out");
+            assert_eq!(
+                is_whole,
+                length_sent <= total - rest,
+                "{kind} {length_sent}"
+            );
             assert!(slack_total(attachment) <= total, "{kind} {length_sent}");
-            let is_whole = attachment["text"] == json!(message);
-            let fits = length_sent <= (total - rest).min(text_limit);
-            assert_eq!(is_whole, fits, "{kind} {length_sent}");
         }
         let (body, _) = body_of(kind, &"é\n".repeat(40_000), &many_long_values()).await;
         let attachment = &body["attachments"][0];
         assert!(slack_total(attachment) <= total, "{kind}");
+        assert!(length(&attachment["text"]) > 1_000, "{kind}");
     }
 }
 
 #[tokio::test]
-async fn discord_gets_at_most_25_fields_of_1024_characters() {
+async fn values_up_to_the_limit_are_whole() {
+    for (kind, limit) in [("discord", 1_024), ("rocket", 5_000), ("slack", 8_000)] {
+        for (length_sent, value) in around(limit) {
+            let metadata = [("key".to_owned(), value.clone())];
+            let (body, _) = body_of(kind, "x", &metadata).await;
+            let fields = body["attachments"][0]["fields"].as_array().unwrap();
+            let field = fields.iter().find(|field| field["title"] == "key").unwrap();
+            if length_sent <= limit {
+                assert_eq!(field["value"], json!(value), "{kind}");
+            } else {
+                assert_eq!(length(&field["value"]), limit, "{kind}");
+                assert!(field["value"].as_str().unwrap().contains(MARKER), "{kind}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn discord_gets_at_most_25_fields() {
     for count in [24, 25, 26] {
         // One entry is in the fixture's own event for each of these.
         let own = fixtures::delivered("discord").event["metadata"]
@@ -107,17 +131,6 @@ async fn discord_gets_at_most_25_fields_of_1024_characters() {
         assert_eq!(fields.len(), count.min(25));
         let last = fields.last().unwrap()["value"].as_str().unwrap();
         assert_eq!(last.contains("left out"), count > 25, "{count}: {last}");
-    }
-    for (length_sent, value) in around(1024) {
-        let metadata = [("key".to_owned(), value.clone())];
-        let (body, _) = body_of("discord", "x", &metadata).await;
-        let fields = body["attachments"][0]["fields"].as_array().unwrap();
-        let field = fields.iter().find(|field| field["title"] == "key").unwrap();
-        if length_sent <= 1024 {
-            assert_eq!(field["value"], json!(value));
-        } else {
-            assert_eq!(length(&field["value"]), 1024);
-        }
     }
 }
 
@@ -135,8 +148,12 @@ async fn teams_messages_stay_within_28_kilobytes_whatever_is_in_them() {
                 let shown = items[1]["text"].as_str().unwrap();
                 let is_whole = shown == message;
                 assert!(is_whole || shown.contains(MARKER));
-                // What is well below the limit must not be cut.
+                // What is well below the limit must not be cut, and room must not be wasted.
                 assert!(is_whole || repeats > 100 || !metadata.is_empty());
+                assert!(
+                    is_whole || !metadata.is_empty() || bytes > LIMIT - 500,
+                    "{bytes}"
+                );
             }
         }
     }
