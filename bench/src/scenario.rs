@@ -1,0 +1,168 @@
+//! What is measured, by name.
+
+mod accept;
+mod alerts;
+mod deliver;
+mod queue;
+mod resident;
+mod rig;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::figure::Figure;
+use crate::floor::Floors;
+use crate::load::{Security, Target};
+
+use rig::Rig;
+
+/// The fixed rate, in events per second.
+pub(crate) const RATE: u32 = 5000;
+/// How many connections the product opens to one destination by default.
+pub(crate) const PROVIDER_CONNECTIONS: u32 = 32;
+
+/// Where and how long to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Laboratory {
+    /// The binary.
+    pub(crate) fanfare: PathBuf,
+    /// Folder for configuration, data and logs.
+    pub(crate) work: PathBuf,
+    /// How long a load lasts.
+    pub(crate) seconds: u64,
+    /// Connections of the load generator.
+    pub(crate) connections: u16,
+    /// Further arguments of the binary.
+    pub(crate) arguments: Vec<String>,
+    /// Start of this program.
+    pub(crate) epoch: Instant,
+}
+
+impl Laboratory {
+    /// A load on `address` over plain HTTP; the first event of each object went to the probe that
+    /// found the product ready.
+    pub(crate) fn target(&self, address: SocketAddr) -> Target {
+        Target {
+            address,
+            security: Security::Plain,
+            connections: u32::from(self.connections),
+            epoch: self.epoch,
+            first_number: 1,
+            accepted: None,
+        }
+    }
+}
+
+/// Something to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Time to ready.
+    Ready,
+    /// Memory without work.
+    IdleMemory,
+    /// Accepts per second.
+    AcceptSaturated,
+    /// Acceptance at a fixed rate.
+    AcceptScheduled,
+    /// Deliveries per second over HTTP.
+    DeliverHttp,
+    /// Deliveries per second over TLS.
+    DeliverTls,
+    /// A long queue, and how it drains.
+    Queue,
+    /// A kill with a long queue.
+    Restart,
+    /// Many Alerts that name objects.
+    AlertsByName,
+    /// Many Alerts with regular expressions.
+    AlertsByRegex,
+}
+
+const ALL: [Scenario; 10] = [
+    Scenario::Ready,
+    Scenario::IdleMemory,
+    Scenario::AcceptSaturated,
+    Scenario::AcceptScheduled,
+    Scenario::DeliverHttp,
+    Scenario::DeliverTls,
+    Scenario::Queue,
+    Scenario::Restart,
+    Scenario::AlertsByName,
+    Scenario::AlertsByRegex,
+];
+
+impl Scenario {
+    /// Its name on the command line and in figures.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::IdleMemory => "idle-memory",
+            Self::AcceptSaturated => "accept-saturated",
+            Self::AcceptScheduled => "accept-5000",
+            Self::DeliverHttp => "deliver-http",
+            Self::DeliverTls => "deliver-tls",
+            Self::Queue => "queue-100k",
+            Self::Restart => "restart-100k",
+            Self::AlertsByName => "alerts-name",
+            Self::AlertsByRegex => "alerts-regex",
+        }
+    }
+
+    /// Runs it once.
+    pub(crate) async fn run(
+        self,
+        laboratory: &Laboratory,
+        floors: &Floors,
+    ) -> anyhow::Result<Vec<Figure>> {
+        match self {
+            Self::Ready => resident::ready(laboratory, floors).await,
+            Self::IdleMemory => resident::idle(laboratory, floors).await,
+            Self::AcceptSaturated => accept::saturated(laboratory, floors).await,
+            Self::AcceptScheduled => accept::on_schedule(laboratory, floors).await,
+            Self::DeliverHttp => deliver::run(laboratory, floors, deliver::Over::Http).await,
+            Self::DeliverTls => deliver::run(laboratory, floors, deliver::Over::Tls).await,
+            Self::Queue => queue::drain(laboratory, floors).await,
+            Self::Restart => queue::restart(laboratory, floors).await,
+            Self::AlertsByName => alerts::by_name(laboratory).await,
+            Self::AlertsByRegex => alerts::by_regex(laboratory).await,
+        }
+    }
+}
+
+/// The scenarios whose names begin with one of `names`; all without any.
+pub(crate) fn choose(names: &[String]) -> anyhow::Result<Vec<Scenario>> {
+    for name in names {
+        anyhow::ensure!(
+            ALL.iter()
+                .any(|scenario| scenario.name().starts_with(name.as_str()))
+                || name == "floors",
+            "no scenario `{name}`; there are floors, {}",
+            ALL.map(Scenario::name).join(", ")
+        );
+    }
+    let is_wanted = |scenario: &Scenario| {
+        names.is_empty()
+            || names
+                .iter()
+                .any(|name| scenario.name().starts_with(name.as_str()))
+    };
+    Ok(ALL.into_iter().filter(is_wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_are_chosen_by_the_beginning_of_their_names() {
+        let chosen = |name: &str| choose(&[name.to_owned()]).unwrap();
+        assert_eq!(choose(&[]).unwrap().len(), ALL.len());
+        assert_eq!(
+            chosen("deliver"),
+            [Scenario::DeliverHttp, Scenario::DeliverTls]
+        );
+        assert!(chosen("floors").is_empty());
+        assert!(choose(&["elsewhere".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! How fast events are accepted durably, and how long one waits for its 202.
+
+use std::time::Duration;
+
+use crate::figure::Figure;
+use crate::floor::Floors;
+use crate::load::{self, Target};
+use crate::manifests::Alerts;
+use crate::sink::{Mode, Sink};
+
+use super::rig::TIMEOUT;
+use super::{Laboratory, RATE, Rig};
+
+/// Events before the measurement, so that files, caches and connections exist.
+const WARM_UP: u64 = 5000;
+/// Number of the first measured event of each object.
+const FIRST: u64 = 1_000_000;
+
+/// As many as it takes.
+pub(crate) async fn saturated(
+    laboratory: &Laboratory,
+    floors: &Floors,
+) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (variant, mode, alerts) in [
+        ("no-alert", Mode::Healthy, Alerts::NoneMatches),
+        ("hanging", Mode::Hanging, Alerts::ByName(1)),
+    ] {
+        let (rig, target) = warm(laboratory, "accept-saturated", mode, alerts).await?;
+        let before = rig.product.processor_time()?;
+        let time = Duration::from_secs(laboratory.seconds);
+        let outcome = load::saturate(&target, u64::MAX, time).await?;
+        let used = rig.product.processor_time()?.saturating_sub(before);
+        let id = |what: &str| format!("accept-saturated/{variant}/{what}");
+        figures.extend([
+            Figure::higher(id("accepted"), outcome.rate(), "/s")
+                .budget(20_000.0)
+                .floor(floors.accepts, "bare 202 server"),
+            Figure::lower(id("p50"), outcome.latency.milliseconds(0.5), "ms"),
+            Figure::lower(id("p99"), outcome.latency.milliseconds(0.99), "ms"),
+            Figure::lower(id("not-accepted"), count(outcome.lost()), "events"),
+            Figure::lower(
+                id("cpu-per-1000"),
+                per_thousand(used, outcome.accepted),
+                "s",
+            ),
+            Figure::lower(id("resident-peak"), rig.product.memory()?.peak, "MB"),
+        ]);
+        rig.end().await?;
+    }
+    Ok(figures)
+}
+
+/// 5,000 per second, whatever the destination does.
+pub(crate) async fn on_schedule(
+    laboratory: &Laboratory,
+    floors: &Floors,
+) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (variant, mode) in [
+        ("healthy", Mode::Healthy),
+        ("hanging", Mode::Hanging),
+        ("slow-1s", Mode::Slow(Duration::from_secs(1))),
+    ] {
+        let (rig, target) = warm(laboratory, "accept-5000", mode, Alerts::ByName(1)).await?;
+        let events = u64::from(RATE) * laboratory.seconds;
+        let outcome = load::on_schedule(&target, RATE, events).await?;
+        let id = |what: &str| format!("accept-5000/{variant}/{what}");
+        for (what, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
+            let value = outcome.latency.milliseconds(share);
+            let mut figure = Figure::lower(id(what), value, "ms");
+            if mode == Mode::Hanging && what == "p99" {
+                figure = figure.budget(5.0);
+            }
+            let floor = floors.latency.milliseconds(share);
+            figures.push(figure.floor(floor, "bare 202 server"));
+        }
+        figures.push(Figure::lower(
+            id("not-accepted"),
+            count(outcome.lost()),
+            "events",
+        ));
+        figures.push(Figure::lower(
+            id("resident-peak"),
+            rig.product.memory()?.peak,
+            "MB",
+        ));
+        if mode == Mode::Healthy {
+            let latency = rig.sink.latency();
+            for (what, share) in [("end-to-end/p50", 0.5), ("end-to-end/p99", 0.99)] {
+                figures.push(Figure::lower(id(what), latency.milliseconds(share), "ms"));
+            }
+        }
+        rig.end().await?;
+    }
+    Ok(figures)
+}
+
+async fn warm(
+    laboratory: &Laboratory,
+    name: &str,
+    mode: Mode,
+    alerts: Alerts,
+) -> anyhow::Result<(Rig, Target)> {
+    let sink = Sink::plain(mode, laboratory.epoch).await?;
+    let rig = Rig::start(laboratory, name, sink, alerts, TIMEOUT).await?;
+    let target = laboratory.target(rig.product.events);
+    load::saturate(&target, WARM_UP, Duration::from_secs(10)).await?;
+    rig.planned(Duration::from_secs(10)).await?;
+    let target = Target {
+        first_number: FIRST,
+        ..target
+    };
+    Ok((rig, target))
+}
+
+/// Processor seconds per 1,000 events.
+pub(crate) fn per_thousand(used: Duration, events: u64) -> f64 {
+    used.as_secs_f64() * 1000.0 / count(events.max(1))
+}
+
+/// A count as a figure.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub(crate) fn count(number: u64) -> f64 {
+    number as f64
+}
