@@ -31,7 +31,7 @@ pub(crate) struct SecretSet {
     pub(super) certificate: Option<Loaded>,
     /// `spec.proxySecretRef`.
     pub(super) proxy: Option<Loaded>,
-    versions: [Option<String>; 3],
+    pub(super) versions: [Option<String>; 3],
 }
 
 impl SecretSet {

@@ -102,3 +102,85 @@ fn parse(address: &str, place: &str) -> Result<Proxy, ConfigError> {
         .map(Proxy::Explicit)
         .map_err(|error| ConfigError::new(format!("{place} is no proxy URL: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::provider::Progressing;
+    use domain::{Capabilities, Family};
+
+    use super::*;
+
+    fn provider(commit_status: bool) -> ValidProvider {
+        ValidProvider {
+            key: ObjectKey::new("apps", "target"),
+            uid: String::new(),
+            kind: "some".to_owned(),
+            capabilities: Capabilities {
+                family: Family::CommitStatus,
+                commit_status_updates: commit_status,
+                commit_status,
+                change_request: false,
+                progressing: Progressing::Skipped,
+                expires: false,
+            },
+            timeout: Duration::from_secs(15),
+            commit_status_expression: None,
+            spec: Arc::default(),
+            version: 0,
+        }
+    }
+
+    fn loaded(name: &str, entries: &[(&str, &str)]) -> (ObjectKey, Arc<SecretData>) {
+        let data = entries.iter().copied().collect();
+        (ObjectKey::new("apps", name), Arc::new(data))
+    }
+
+    #[test]
+    fn only_commit_status_types_look_for_tls_material_among_their_credentials() {
+        let authority = testkit::Authority::new().pem;
+        let pair = testkit::Authority::new().issue(&["fanfare"]);
+        let ca: &str = &authority;
+        // Whether there is TLS material, or an error.
+        for (entries, expected) in [
+            (vec![("ca.crt", ca)], Some(true)),
+            (vec![("caFile", ca)], Some(true)),
+            (vec![("ca.crt", "garbage")], None),
+            (vec![("foo", "bar")], Some(false)),
+            (vec![("tls.crt", pair.certificate.as_str())], Some(false)),
+            (
+                vec![
+                    ("tls.crt", pair.certificate.as_str()),
+                    ("tls.key", pair.key.as_str()),
+                ],
+                Some(true),
+            ),
+        ] {
+            let secrets = SecretSet {
+                main: Some(loaded("credentials", &entries)),
+                ..SecretSet::default()
+            };
+            let route = resolve(&provider(true), &secrets);
+            let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).collect();
+            assert_eq!(
+                route.map(|route| route.tls.is_some()).ok(),
+                expected,
+                "{keys:?}"
+            );
+            let route = resolve(&provider(false), &secrets).unwrap();
+            assert!(route.tls.is_none(), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_secret_wins_over_broken_material_among_credentials() {
+        let authority = testkit::Authority::new().pem;
+        let secrets = SecretSet {
+            main: Some(loaded("credentials", &[("ca.crt", "garbage")])),
+            certificate: Some(loaded("tls", &[("ca.crt", &authority)])),
+            ..SecretSet::default()
+        };
+        assert!(resolve(&provider(true), &secrets).unwrap().tls.is_some());
+    }
+}

@@ -424,3 +424,23 @@ async fn texts_of_a_secret_must_be_utf_8_except_for_signing_keys() {
         assert_eq!(scripted.send().await, said);
     }
 }
+
+#[tokio::test]
+async fn a_secret_is_hidden_even_if_it_was_never_sent() {
+    let transport = Odd(|| {
+        let response = HttpResponse {
+            status: http::StatusCode::BAD_REQUEST,
+            headers: http::HeaderMap::new(),
+            body: "the account hunter2-unused is closed".into(),
+            truncated: false,
+        };
+        async { Ok(response) }.boxed()
+    });
+    let data = json!({"password": "hunter2-unused\n"});
+    let objects = [provider(&slack()), secret("credentials", &data)];
+    let bench = Bench::new(&objects, Arc::new(transport), Arc::default());
+    assert_eq!(
+        describe(&bench.send(&event()).await),
+        "rejected: the service answered 400 Bad Request: the account ***** is closed"
+    );
+}
