@@ -18,6 +18,9 @@ use domain::{CatalogSnapshot, ValidAlert};
 pub(crate) use changes::changed_providers;
 pub use problem::FileProblem;
 
+/// Most problems that are listed.
+const PROBLEMS_LIMIT: usize = 10_000;
+
 /// What was read from the folders of a [`crate::Source`].
 #[derive(Default)]
 pub struct Configuration {
@@ -104,7 +107,7 @@ impl Configuration {
         CatalogSnapshot::new(alerts, providers)
     }
 
-    /// All problems, in order of file and line.
+    /// All problems, in order of file and line; of very many, the first.
     pub fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
@@ -134,12 +137,20 @@ impl Configuration {
         self.objects.get(&identity).map(|entry| &entry.value)
     }
 
+    /// Adds a problem.
+    pub(crate) fn add_problem(&mut self, problem: FileProblem) {
+        if self.found.len() < PROBLEMS_LIMIT {
+            self.found.push(problem);
+        }
+    }
+
     /// Puts the list of problems together, those between objects included.
     pub(crate) fn collect_problems(&mut self) {
         let mut problems = self.found.clone();
         problems.extend(self.reference_problems());
         problems
             .sort_by(|left, right| (&left.file, left.position).cmp(&(&right.file, right.position)));
+        problems.truncate(PROBLEMS_LIMIT);
         self.problems = problems;
     }
 }

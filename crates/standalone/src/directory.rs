@@ -209,7 +209,7 @@ impl Reading<'_> {
         object: Option<String>,
         problem: Problem,
     ) {
-        self.configuration.found.push(FileProblem {
+        self.configuration.add_problem(FileProblem {
             file: file.clone(),
             position,
             object,

@@ -10,8 +10,9 @@ use super::{Broken, Position, Positions, scalar};
 
 /// Greatest nesting of lists and maps.
 const DEPTH_LIMIT: usize = 64;
-/// How much aliases may add to one document: bytes of text plus [`NODE_COST`] for each value.
-const EXPANSION_LIMIT: usize = 1 << 20;
+/// How much anchors and aliases may copy in one document: bytes of text plus [`NODE_COST`] for each
+/// value.
+const COPIES_LIMIT: usize = 1 << 20;
 const NODE_COST: usize = 16;
 
 /// Reads a document; `None` if it has no content.
@@ -19,7 +20,7 @@ pub(super) fn compose(chunk: &Chunk<'_>) -> Result<Option<(Value, Positions)>, B
     let mut composer = Composer {
         parser: Parser::new_from_str(chunk.text),
         anchors: HashMap::new(),
-        expanded: 0,
+        copied: 0,
         lines_before: chunk.first_line.saturating_sub(1),
     };
     let mut root = None;
@@ -55,7 +56,7 @@ struct Node {
 struct Composer<'text> {
     parser: Parser<'text, StrInput<'text>>,
     anchors: HashMap<usize, Node>,
-    expanded: usize,
+    copied: usize,
     lines_before: usize,
 }
 
@@ -109,6 +110,7 @@ impl<'text> Composer<'text> {
             _ => return Err(Broken::new(position, "not YAML: a value is missing here")),
         };
         if anchor != 0 {
+            self.charge(node.cost, position)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
@@ -116,21 +118,25 @@ impl<'text> Composer<'text> {
 
     fn alias(&mut self, anchor: usize, position: Position, depth: usize) -> Result<Node, Broken> {
         // An anchor is known once its value is complete.
-        let Some(node) = self.anchors.get(&anchor) else {
+        let Some(node) = self.anchors.get(&anchor).cloned() else {
             return Err(Broken::new(
                 position,
                 "not YAML: an alias inside its own value",
             ));
         };
-        self.expanded = self.expanded.saturating_add(node.cost);
-        if self.expanded > EXPANSION_LIMIT {
-            return Err(
-                Broken::new(position, "aliases make this document too large")
-                    .with_hint("write the values out, or split the document"),
-            );
-        }
         check_depth(depth + node.height, position)?;
-        Ok(node.clone())
+        self.charge(node.cost, position)?;
+        Ok(node)
+    }
+
+    /// Counts a copy of a value.
+    fn charge(&mut self, cost: usize, position: Position) -> Result<(), Broken> {
+        self.copied = self.copied.saturating_add(cost);
+        if self.copied <= COPIES_LIMIT {
+            return Ok(());
+        }
+        let message = "anchors and aliases make this document too large";
+        Err(Broken::new(position, message).with_hint("write the values out, or split the document"))
     }
 
     fn list(&mut self, position: Position, depth: usize) -> Result<Node, Broken> {
@@ -235,15 +241,12 @@ impl MapBuilder {
 
     fn build(mut self, position: Position) -> Node {
         for node in std::mem::take(&mut self.merged) {
-            let Node {
-                value, positions, ..
-            } = node;
-            match value {
-                Value::Object(fields) => self.take_missing(fields, &positions),
+            match node.value {
+                Value::Object(fields) => self.take_missing(fields, &node.positions),
                 Value::Array(items) => {
-                    for item in items {
+                    for (item, positions) in items.into_iter().zip(node.positions.items()) {
                         if let Value::Object(fields) = item {
-                            self.take_missing(fields, &positions);
+                            self.take_missing(fields, positions);
                         }
                     }
                 }
@@ -259,16 +262,13 @@ impl MapBuilder {
     }
 
     fn take_missing(&mut self, fields: Map<String, Value>, positions: &Positions) {
+        let places: HashMap<_, _> = positions.fields().collect();
         for (key, value) in fields {
             if self.values.contains_key(&key) {
                 continue;
             }
-            let place = positions.fields().iter().find(|(name, _)| *name == key);
-            let place = place.map_or_else(
-                || Positions::scalar(positions.root()),
-                |(_, place)| place.clone(),
-            );
-            self.places.push((key.clone(), place));
+            let place = places.get(key.as_str()).copied().unwrap_or(positions);
+            self.places.push((key.clone(), place.clone()));
             self.values.insert(key, value);
         }
     }

@@ -85,10 +85,18 @@ impl Positions {
         self
     }
 
-    pub(super) fn fields(&self) -> &[(String, Self)] {
-        match &self.children {
-            Children::Fields(fields) => fields,
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &Self)> {
+        let fields = match &self.children {
+            Children::Fields(fields) => fields.as_slice(),
             Children::None | Children::Items(_) => &[],
+        };
+        fields.iter().map(|(name, place)| (name.as_str(), place))
+    }
+
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.children {
+            Children::Items(items) => items,
+            Children::None | Children::Fields(_) => &[],
         }
     }
 

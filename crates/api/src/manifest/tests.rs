@@ -169,7 +169,7 @@ fn an_alias_bomb_is_refused() {
     }
     assert_eq!(
         broken(&text).problem.message,
-        "aliases make this document too large"
+        "anchors and aliases make this document too large"
     );
     let long = format!(
         "a: &a {}\nb:\n{}",
@@ -178,7 +178,19 @@ fn an_alias_bomb_is_refused() {
     );
     assert_eq!(
         broken(&long).problem.message,
-        "aliases make this document too large"
+        "anchors and aliases make this document too large"
+    );
+}
+
+#[test]
+fn nested_anchors_are_counted_too() {
+    let items = "x,".repeat(20_000);
+    let open: Vec<_> = (0..40).map(|level| format!("&a{level} [")).collect();
+    let open = open.concat();
+    let text = format!("a: {open}{items}{}", "]".repeat(40));
+    assert_eq!(
+        broken(&text).problem.message,
+        "anchors and aliases make this document too large"
     );
 }
 

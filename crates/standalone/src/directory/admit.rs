@@ -26,6 +26,9 @@ const TEXT: Shape = Shape::Text(TextRules {
     format: TextFormat::Any,
 });
 
+/// Most problems that are listed of one object.
+const PROBLEMS_LIMIT: usize = 100;
+
 /// What we make of a kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -193,7 +196,14 @@ impl Reading<'_> {
         );
     }
 
-    fn problems_of(&mut self, candidate: &Candidate<'_>, problems: Vec<Problem>) {
+    fn problems_of(&mut self, candidate: &Candidate<'_>, mut problems: Vec<Problem>) {
+        if problems.len() > PROBLEMS_LIMIT {
+            let message = format!("{} problems, of which the first are listed", problems.len());
+            // Errors first: they must not be cut off.
+            problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+            problems.truncate(PROBLEMS_LIMIT);
+            problems.push(Problem::warning("", message));
+        }
         for problem in problems {
             let position = candidate.manifest.positions.of(&problem.path);
             let object = Some(candidate.title.clone());

@@ -1,5 +1,7 @@
 //! Reading and following real folders.
 
+#![cfg(test)]
+
 mod folder;
 mod guide;
 mod reading;
