@@ -5,6 +5,7 @@ mod last_good;
 mod problem;
 mod references;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ impl Configuration {
         CatalogSnapshot::new(alerts, providers)
     }
 
-    /// All problems, in order of file and line; of very many, the first.
+    /// All problems, in order of file and line; of very many, the worst.
     pub fn problems(&self) -> &[FileProblem] {
         &self.problems
     }
@@ -139,7 +140,13 @@ impl Configuration {
 
     /// Adds a problem.
     pub(crate) fn add_problem(&mut self, problem: FileProblem) {
-        if self.found.len() < PROBLEMS_LIMIT {
+        // However many warnings there are, errors have a place.
+        let limit = if problem.problem.is_error() {
+            2 * PROBLEMS_LIMIT
+        } else {
+            PROBLEMS_LIMIT
+        };
+        if self.found.len() < limit {
             self.found.push(problem);
         }
     }
@@ -148,9 +155,12 @@ impl Configuration {
     pub(crate) fn collect_problems(&mut self) {
         let mut problems = self.found.clone();
         problems.extend(self.reference_problems());
+        if problems.len() > PROBLEMS_LIMIT {
+            problems.sort_by_key(|found| Reverse(found.problem.severity));
+            problems.truncate(PROBLEMS_LIMIT);
+        }
         problems
             .sort_by(|left, right| (&left.file, left.position).cmp(&(&right.file, right.position)));
-        problems.truncate(PROBLEMS_LIMIT);
         self.problems = problems;
     }
 }

@@ -337,3 +337,24 @@ fn labels_are_found_by_group_kind_and_name() {
         "other"
     ));
 }
+
+#[test]
+fn warnings_do_not_hide_an_error() {
+    let folder = Folder::new();
+    let noisy = (0..90).fold(provider("noisy"), |text, number| {
+        text + &format!("  odd{number}: x\n")
+    });
+    for number in 0..150 {
+        let name = format!("noisy-{number}");
+        folder.write(&format!("{name}.yaml"), noisy.replace("noisy", &name));
+    }
+    folder.write("wrong.yaml", provider("wrong").replace("slack", "slak"));
+    let configuration = folder.read();
+    assert_eq!(configuration.problems().len(), 10_000);
+    assert!(
+        configuration
+            .problems()
+            .iter()
+            .any(|found| found.problem.is_error())
+    );
+}
