@@ -2,17 +2,27 @@
 
 use crate::ProviderKind;
 
+mod azure_devops;
+mod bitbucket;
+mod bitbucket_server;
 mod discord;
 mod generic;
+mod github;
+mod gitlab;
 mod ms_teams;
 mod rocket;
 mod slack;
 
 /// All types, sorted by name.
 pub const ALL: &[&ProviderKind] = &[
+    &azure_devops::KIND,
+    &bitbucket::KIND,
+    &bitbucket_server::KIND,
     &discord::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
+    &github::KIND,
+    &gitlab::KIND,
     &ms_teams::KIND,
     &rocket::KIND,
     &slack::KIND,

@@ -11,6 +11,9 @@ use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
 use crate::classify;
 use crate::shared::token_cache::TokenCache;
 
+/// How much of a list is read: a hundred commit statuses with their creators fit well.
+const LONGEST_LIST: usize = 4 << 20;
+
 /// What an attempt may use.
 pub struct AttemptContext<'a> {
     /// The way out.
@@ -33,10 +36,30 @@ impl AttemptContext<'_> {
     /// Sends one request within what is left of the attempt's time; a failure to get an answer is
     /// classified, any answer is returned.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
-        let left = self
-            .deadline
-            .saturating_duration_since(tokio::time::Instant::now());
-        let options = SendOptions::within(left.max(Duration::from_millis(1)));
+        self.send_within(request, SendOptions::within(self.time_left()))
+            .await
+    }
+
+    /// Sends a request whose answer may be a long list.
+    pub async fn look_up(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let options = SendOptions {
+            max_response_bytes: LONGEST_LIST,
+            ..SendOptions::within(self.time_left())
+        };
+        self.send_within(request, options).await
+    }
+
+    fn time_left(&self) -> Duration {
+        self.deadline
+            .saturating_duration_since(tokio::time::Instant::now())
+            .max(Duration::from_millis(1))
+    }
+
+    async fn send_within(
+        &self,
+        request: HttpRequest,
+        options: SendOptions,
+    ) -> Result<HttpResponse, Failure> {
         self.transport
             .send(request, self.route, &options)
             .await

@@ -2,6 +2,9 @@
 
 use api::{Problem, Provider};
 
+use crate::ConfigError;
+use crate::shared::git_repository::GitRepository;
+
 /// An HTTP URL, if given; it may also come from the Secret.
 pub(crate) fn check_url(provider: &Provider) -> Vec<Problem> {
     let address = provider.address.as_str();
@@ -24,5 +27,19 @@ pub(crate) fn check_url(provider: &Provider) -> Vec<Problem> {
             Problem::error("spec.address", "is no valid http or https URL")
                 .with_hint("for example https://example.com/hook"),
         ]
+    }
+}
+
+/// A repository, if given, that the type accepts; it may also come from the Secret.
+pub(crate) fn check_repository(
+    provider: &Provider,
+    accepts: impl Fn(&GitRepository) -> Result<(), ConfigError>,
+) -> Vec<Problem> {
+    if provider.address.is_empty() {
+        return check_url(provider);
+    }
+    match GitRepository::parse(&provider.address).and_then(|repository| accepts(&repository)) {
+        Ok(()) => Vec::new(),
+        Err(error) => vec![Problem::error("spec.address", error.to_string())],
     }
 }

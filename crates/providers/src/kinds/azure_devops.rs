@@ -1,0 +1,399 @@
+//! Writes commit statuses in Azure DevOps.
+//!
+//! | Field | Use |
+//! |---|---|
+//! | `address` | the repository, `https://dev.azure.com/organisation/project/_git/repository`, its SSH form, or the older `https://organisation.visualstudio.com/project/_git/repository` (required) |
+//! | Secret `token` | a personal access token with the scope *Code (status)* (required) |
+//! | `commitStatusExpr` | CEL expression for the status' name; default `<kind>/<name>/<first group of the Provider's uid>` |
+//! | `certSecretRef`, `proxySecretRef` | honoured |
+//!
+//! The status' genre is `fluxcd`, or `fluxcd:<summary>` if the metadata has a `summary`.
+//! An `error` event is `error`, any other `succeeded`; the description is the event's reason as words.
+//! Events without `event.toolkit.fluxcd.io/commit` are skipped unless they are errors or refreshes.
+//! A status that would change nothing is not posted again.
+//!
+//! API: <https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses>.
+//!
+//! ```yaml
+//! apiVersion: notification.toolkit.fluxcd.io/v1beta3
+//! kind: Provider
+//! metadata:
+//!   name: azure-devops
+//!   namespace: flux-system
+//! spec:
+//!   type: azuredevops
+//!   address: https://dev.azure.com/octo/platform/_git/fleet-infra
+//!   secretRef:
+//!     name: azure-devops
+//! ```
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use api::{Problem, Provider};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::Notification;
+use domain::delivery::{Failure, Receipt};
+use futures::future::BoxFuture;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use outbound::{HttpRequest, HttpResponse};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::kind::Guarantee;
+use crate::shared::address;
+use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
+use crate::shared::git_repository::GitRepository;
+use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+
+pub(crate) const KIND: ProviderKind = ProviderKind {
+    name: "azuredevops",
+    title: "Azure DevOps commit status",
+    capabilities: CAPABILITIES,
+    guarantee: Guarantee::ExactlyOnce,
+    check,
+    build: |settings| Ok(Box::new(AzureDevOps::new(settings)?) as Box<dyn Notifier>),
+    page: include_str!("azure_devops.rs"),
+};
+
+/// Project names may contain spaces and more.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
+
+const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const VERSIONED_JSON: HeaderValue = HeaderValue::from_static("application/json;api-version=6.0");
+
+fn check(provider: &Provider) -> Vec<Problem> {
+    address::check_repository(provider, |repository| Location::of(repository).map(|_| ()))
+}
+
+/// Where a repository is.
+#[derive(Debug, PartialEq, Eq)]
+struct Location {
+    /// `https://dev.azure.com/organisation`, in lower case.
+    organisation: String,
+    project: String,
+    repository: String,
+}
+
+impl Location {
+    fn of(address: &GitRepository) -> Result<Self, ConfigError> {
+        let host = address.host.as_str().trim_end_matches('/');
+        let name = address.host.host_str().unwrap_or_default();
+        let escaped = |part: &str| utf8_percent_encode(part, SEGMENT).to_string();
+        let location = |organisation: String, project, repository| Self {
+            organisation: organisation.to_lowercase(),
+            project: escaped(project),
+            repository: escaped(repository),
+        };
+        if name == "ssh.dev.azure.com" {
+            let [_version, organisation, project, repository] = address.parts()?;
+            let organisation = format!("https://dev.azure.com/{}", escaped(organisation));
+            return Ok(location(organisation, project, repository));
+        }
+        if name.ends_with(".visualstudio.com") {
+            let [project, _git, repository] = address.parts()?;
+            return Ok(location(host.to_owned(), project, repository));
+        }
+        let [organisation, project, _git, repository] = address.parts()?;
+        Ok(location(
+            format!("{host}/{}", escaped(organisation)),
+            project,
+            repository,
+        ))
+    }
+}
+
+struct AzureDevOps {
+    provider: String,
+    location: Location,
+    authorization: HeaderValue,
+    /// Whether the organisation was seen to offer commit statuses.
+    is_known: AtomicBool,
+}
+
+#[derive(Serialize)]
+struct NewStatus<'a> {
+    context: StatusContext<'a>,
+    description: &'a str,
+    state: &'a str,
+}
+
+#[derive(Serialize)]
+struct StatusContext<'a> {
+    genre: &'a str,
+    name: &'a str,
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    value: Vec<T>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    area: Option<String>,
+    #[serde(rename = "resourceName")]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListedStatus {
+    id: Option<u64>,
+    state: Option<String>,
+    description: Option<String>,
+    context: Option<ListedContext>,
+}
+
+#[derive(Deserialize)]
+struct ListedContext {
+    genre: Option<String>,
+    name: Option<String>,
+}
+
+impl AzureDevOps {
+    fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
+        let repository = GitRepository::parse(settings.address.expose())?;
+        let token = settings.token.as_ref().ok_or_else(|| {
+            ConfigError::new(
+                "azure devops token cannot be empty: set `token` in the Secret to a personal access token",
+            )
+        })?;
+        let basic = format!("Basic {}", STANDARD.encode(format!(":{}", token.expose())));
+        Ok(Self {
+            provider: settings.provider.key.to_string(),
+            location: Location::of(&repository)?,
+            authorization: ProviderSettings::secret_header(&basic)?,
+            is_known: AtomicBool::new(false),
+        })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        accept: HeaderValue,
+        session: &str,
+    ) -> Result<HttpRequest, Failure> {
+        let url = format!("{}/{path}", self.location.organisation);
+        let url = Url::parse(&url).map_err(|error| misconfigured(&error))?;
+        let mut request = HttpRequest::new(method, url);
+        let headers = &mut request.headers;
+        headers.insert(ACCEPT, accept);
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        // Without it a wrong token leads to a sign-in page.
+        headers.insert(
+            "x-tfs-fedauthredirect",
+            HeaderValue::from_static("Suppress"),
+        );
+        if let Ok(session) = HeaderValue::from_str(session) {
+            headers.insert("x-tfs-session", session);
+        }
+        Ok(request)
+    }
+
+    fn statuses(&self, commit: &str) -> String {
+        let Location {
+            project,
+            repository,
+            ..
+        } = &self.location;
+        format!("{project}/_apis/git/repositories/{repository}/commits/{commit}/statuses")
+    }
+
+    /// Asks once whether the organisation offers commit statuses: servers of one's own may be too
+    /// old, and this tells it better than a missing page.
+    async fn discover(&self, session: &str, context: &AttemptContext<'_>) -> Result<(), Failure> {
+        if self.is_known.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let request = self.request(Method::OPTIONS, "_apis", PLAIN_JSON, session)?;
+        let response = is_signed_in(context.look_up(request).await?)?;
+        let offered: List<Resource> = commit_status::json(&response, context)?;
+        let is_offered = offered.value.iter().any(|resource| {
+            resource.area.as_deref() == Some("git") && resource.name.as_deref() == Some("statuses")
+        });
+        if !is_offered {
+            return Err(misconfigured(
+                &"the server offers no commit statuses in its Git API",
+            ));
+        }
+        self.is_known.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Calls of one attempt share a session id; it is made of what the attempt is about.
+fn session(notification: &Notification) -> String {
+    domain::alert::uid_or_derived(
+        "",
+        "azure devops session",
+        &api::ObjectKey::new(&notification.idempotency_key, &notification.alert.name),
+    )
+}
+
+fn genre(notification: &Notification) -> String {
+    match notification
+        .event
+        .metadata
+        .get("summary")
+        .filter(|summary| !summary.is_empty())
+    {
+        Some(summary) => format!("fluxcd:{summary}"),
+        None => "fluxcd".to_owned(),
+    }
+}
+
+/// A wrong or expired token is answered with 203 and a page to sign in.
+fn is_signed_in(response: HttpResponse) -> Result<HttpResponse, Failure> {
+    if response.status == StatusCode::NON_AUTHORITATIVE_INFORMATION {
+        return Err(Failure {
+            status: Some(response.status.as_u16()),
+            ..misconfigured(&"the service asks to sign in: the token is wrong or has expired")
+        });
+    }
+    Ok(response)
+}
+
+impl StatusHost for AzureDevOps {
+    fn repository(&self) -> String {
+        let Location {
+            organisation,
+            project,
+            repository,
+        } = &self.location;
+        format!("{organisation}/{project}/{repository}")
+    }
+
+    fn words(&self) -> Words {
+        Words {
+            success: "succeeded",
+            failure: "error",
+            description: 255,
+        }
+    }
+
+    fn has<'a>(
+        &'a self,
+        status: &'a Status,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<bool, Failure>> {
+        Box::pin(async move {
+            let session = session(notification);
+            self.discover(&session, context).await?;
+            let path = self.statuses(&status.commit);
+            let request = self.request(Method::GET, &path, VERSIONED_JSON, &session)?;
+            let response = is_signed_in(context.look_up(request).await?)?;
+            let listed: List<ListedStatus> = commit_status::json(&response, context)?;
+            let genre = genre(notification);
+            let is_ours = |one: &&ListedStatus| {
+                one.context.as_ref().is_some_and(|found| {
+                    found.name.as_deref() == Some(&status.id)
+                        && found.genre.as_deref() == Some(&genre)
+                })
+            };
+            // Ids rise; of equal ones the first in the list counts.
+            let latest = listed
+                .value
+                .iter()
+                .filter(is_ours)
+                .rev()
+                .max_by_key(|one| one.id);
+            Ok(latest.is_some_and(|found| {
+                found.state.as_deref() == Some(status.state)
+                    && found.description.as_deref() == Some(&status.description)
+            }))
+        })
+    }
+
+    fn post<'a>(
+        &'a self,
+        status: &'a Status,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
+        Box::pin(async move {
+            let session = session(notification);
+            let path = self.statuses(&status.commit);
+            let mut request = self.request(Method::POST, &path, VERSIONED_JSON, &session)?;
+            request.headers.insert(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/json;charset=utf-8"),
+            );
+            request.body = commit_status::body(&NewStatus {
+                context: StatusContext {
+                    genre: &genre(notification),
+                    name: &status.id,
+                },
+                description: &status.description,
+                state: status.state,
+            })?;
+            let response = is_signed_in(context.send(request).await?)?;
+            commit_status::posted(response, context)
+        })
+    }
+}
+
+impl Notifier for AzureDevOps {
+    fn notify<'a>(
+        &'a self,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
+        // A status of another genre is another status, so the genre is part of whose memory it is.
+        Box::pin(async move {
+            let scope = format!("{}|{}", self.provider, genre(notification));
+            commit_status::write(self, &scope, notification, context).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(address: &str) -> Option<String> {
+        let location = Location::of(&GitRepository::parse(address).ok()?).ok()?;
+        Some(format!(
+            "{} {} {}",
+            location.organisation, location.project, location.repository
+        ))
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_read() {
+        for (address, expected) in [
+            (
+                "https://dev.azure.com/Foo/Bar/_git/baz",
+                "https://dev.azure.com/foo Bar baz",
+            ),
+            (
+                "git@ssh.dev.azure.com:v3/org/proj/repo",
+                "https://dev.azure.com/org proj repo",
+            ),
+            (
+                "https://org.visualstudio.com/proj/_git/repo",
+                "https://org.visualstudio.com proj repo",
+            ),
+            (
+                "https://dev.azure.com/org/my%20proj/_git/repo",
+                "https://dev.azure.com/org my%20proj repo",
+            ),
+        ] {
+            assert_eq!(location(address).as_deref(), Some(expected), "{address}");
+        }
+        assert_eq!(location("https://dev.azure.com/foo/bar/baz"), None);
+    }
+}

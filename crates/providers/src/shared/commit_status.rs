@@ -1,0 +1,227 @@
+//! Writes a commit status, but only if it changes something.
+//!
+//! What was posted last is remembered per Provider, repository, commit and id, so an unchanged status
+//! costs no call. On first contact the host is asked. When asking keeps failing the status is posted
+//! without knowing: better twice than not at all.
+
+use bytes::Bytes;
+use domain::delivery::{Failure, FailureClass, Receipt, Remembered};
+use domain::notification::{CommitStatus, commit_status};
+use domain::{Capabilities, Family, Notification, provider::Progressing};
+use futures::future::BoxFuture;
+use outbound::HttpResponse;
+use serde::Serialize;
+use sha1::{Digest, Sha1};
+
+use crate::classify;
+use crate::notifier::AttemptContext;
+
+/// What every type that writes commit statuses can do.
+pub(crate) const CAPABILITIES: Capabilities = Capabilities {
+    family: Family::CommitStatus,
+    commit_status_updates: true,
+    commit_status: true,
+    change_request: false,
+    progressing: Progressing::Skipped,
+    expires: false,
+};
+
+/// Pages of a list that are read at most.
+pub(crate) const MOST_PAGES: usize = 20;
+
+/// From this attempt on a status is posted although nobody could say what is there.
+const POST_BLINDLY_AFTER: u32 = 3;
+
+/// A status as one host spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The id, as given.
+    pub(crate) id: String,
+    /// The commit.
+    pub(crate) commit: String,
+    /// `success` and the like, in the host's words.
+    pub(crate) state: &'static str,
+    /// The reason as words, within the host's limit.
+    pub(crate) description: String,
+    /// `<kind>/<name>` in lower case.
+    pub(crate) name: String,
+}
+
+/// The host's words for success and failure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words {
+    pub(crate) success: &'static str,
+    pub(crate) failure: &'static str,
+    /// Characters a description may have.
+    pub(crate) description: usize,
+}
+
+impl Status {
+    /// The status that a notification asks for.
+    pub(crate) fn of(notification: &Notification, words: Words) -> Result<Self, Failure> {
+        let Some(CommitStatus { id, commit }) = notification.commit_status.clone() else {
+            return Err(misconfigured(
+                &"no commit status id was made for this event",
+            ));
+        };
+        let event = &notification.event;
+        Ok(Self {
+            id,
+            commit,
+            state: if event.is_error() {
+                words.failure
+            } else {
+                words.success
+            },
+            description: commit_status::description(event)
+                .chars()
+                .take(words.description)
+                .collect(),
+            name: commit_status::name(event),
+        })
+    }
+
+    /// SHA-1 of the id, for hosts with short keys.
+    pub(crate) fn key(&self) -> String {
+        use std::fmt::Write as _;
+        let mut key = String::with_capacity(40);
+        for byte in Sha1::digest(&self.id) {
+            // Writing to a String cannot fail.
+            let _ = write!(key, "{byte:02x}");
+        }
+        key
+    }
+}
+
+/// One host and repository.
+pub(crate) trait StatusHost: Send + Sync {
+    /// Says which repository this is, without credentials; part of what is remembered.
+    fn repository(&self) -> String;
+
+    /// The words of this host.
+    fn words(&self) -> Words;
+
+    /// What counts when two statuses are compared, besides commit and id.
+    fn fingerprint(&self, status: &Status) -> String {
+        format!("{}\n{}", status.state, status.description)
+    }
+
+    /// Whether the host has exactly this status as the latest one.
+    fn has<'a>(
+        &'a self,
+        status: &'a Status,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<bool, Failure>>;
+
+    /// Posts it.
+    fn post<'a>(
+        &'a self,
+        status: &'a Status,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<HttpResponse, Failure>>;
+}
+
+/// Writes the status of a notification if the host does not have it.
+pub(crate) async fn write(
+    host: &dyn StatusHost,
+    provider: &str,
+    notification: &Notification,
+    context: &AttemptContext<'_>,
+) -> Result<Receipt, Failure> {
+    let status = Status::of(notification, host.words())?;
+    let key = format!(
+        "commit status|{provider}|{}|{}|{}",
+        host.repository(),
+        status.commit,
+        status.id
+    );
+    let fingerprint = host.fingerprint(&status);
+    let remembered = context.memory.recall(&key).await;
+    let unchanged = match &remembered {
+        Some(last) => *last == fingerprint,
+        None => is_there(host, &status, notification, context).await?,
+    };
+    let remember = vec![Remembered {
+        key,
+        value: fingerprint,
+    }];
+    if unchanged {
+        return Ok(Receipt {
+            status: None,
+            unchanged: true,
+            remember,
+        });
+    }
+    let response = host.post(&status, notification, context).await?;
+    Ok(Receipt {
+        status: Some(response.status.as_u16()),
+        unchanged: false,
+        remember,
+    })
+}
+
+async fn is_there(
+    host: &dyn StatusHost,
+    status: &Status,
+    notification: &Notification,
+    context: &AttemptContext<'_>,
+) -> Result<bool, Failure> {
+    let failure = match host.has(status, notification, context).await {
+        Ok(is_there) => return Ok(is_there),
+        Err(failure) => failure,
+    };
+    // Permission to write does not imply permission to read, and hosts have bad hours.
+    let tries = match failure.class {
+        FailureClass::Misconfigured => 1,
+        _ => POST_BLINDLY_AFTER,
+    };
+    if context.attempt > tries {
+        Ok(false)
+    } else {
+        Err(failure)
+    }
+}
+
+/// The body of a successful answer as JSON; anything else is the host's fault.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    response: &HttpResponse,
+    context: &AttemptContext<'_>,
+) -> Result<T, Failure> {
+    classify::by_status(response, context.clock.now())?;
+    serde_json::from_slice(&response.body).map_err(|_| Failure {
+        status: Some(response.status.as_u16()),
+        ..Failure::new(
+            FailureClass::ServerFault,
+            format!(
+                "the service answered {} without the expected JSON",
+                response.status
+            ),
+        )
+    })
+}
+
+/// A request body.
+pub(crate) fn body<T: Serialize>(value: &T) -> Result<Bytes, Failure> {
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .map_err(|error| misconfigured(&error))
+}
+
+/// A failure that a change of configuration heals.
+pub(crate) fn misconfigured(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(FailureClass::Misconfigured, error.to_string())
+}
+
+/// The answer to a status that was posted.
+pub(crate) fn posted(
+    response: HttpResponse,
+    context: &AttemptContext<'_>,
+) -> Result<HttpResponse, Failure> {
+    classify::by_status(&response, context.clock.now())?;
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests;

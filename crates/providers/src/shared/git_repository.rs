@@ -1,0 +1,185 @@
+//! Addresses of Git repositories, as people write them (`providers-common.md` C9.1).
+//!
+//! Errors never show the address: it may hold credentials.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::ConfigError;
+
+/// A repository: where its host is, and its path there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GitRepository {
+    /// `https://host[:port]/`, without user information.
+    pub(crate) host: Url,
+    /// Path without slashes around it and without `.git`, such as `owner/repository`.
+    pub(crate) path: String,
+}
+
+impl GitRepository {
+    /// Reads an HTTP or SSH URL, or the short form `user@host:path`.
+    ///
+    /// SSH addresses mean the same host over HTTPS; the SSH port is not carried over.
+    pub(crate) fn parse(address: &str) -> Result<Self, ConfigError> {
+        let address = address.trim();
+        if address.is_empty() {
+            return Err(ConfigError::new(
+                "no address: set spec.address or the key `address` of the Secret",
+            ));
+        }
+        let invalid = || {
+            ConfigError::new(
+                "the address is no repository URL; expected https://host/owner/repository or \
+                 ssh://git@host/owner/repository",
+            )
+        };
+        let (host, path) = match Url::parse(address) {
+            Ok(url) if url.host_str().is_some() => from_url(&url).ok_or_else(invalid)?,
+            _ => from_short_form(address).ok_or_else(invalid)?,
+        };
+        let path = path.trim_matches('/');
+        let path = path.strip_suffix(".git").unwrap_or(path);
+        Ok(Self {
+            host,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The path as exactly these many parts.
+    pub(crate) fn parts<const N: usize>(&self) -> Result<[&str; N], ConfigError> {
+        let parts: Vec<&str> = self.path.split('/').collect();
+        let count = parts.len();
+        <[&str; N]>::try_from(parts)
+            .ok()
+            .filter(|parts| parts.iter().all(|part| !part.is_empty()))
+            .ok_or_else(|| {
+                ConfigError::new(format!(
+                    "invalid repository id: expected {N} parts in the path of the address, got {count}"
+                ))
+            })
+    }
+}
+
+fn from_url(url: &Url) -> Option<(Url, String)> {
+    let host = url.host_str()?;
+    let host = match url.scheme() {
+        "http" | "https" => match url.port() {
+            Some(port) => format!("{}://{host}:{port}/", url.scheme()),
+            None => format!("{}://{host}/", url.scheme()),
+        },
+        "ssh" | "git" | "git+ssh" => format!("https://{host}/"),
+        _ => return None,
+    };
+    let path = percent_decode_str(url.path())
+        .decode_utf8()
+        .ok()?
+        .into_owned();
+    Some((Url::parse(&host).ok()?, path))
+}
+
+/// `[user@]host:path`.
+fn from_short_form(address: &str) -> Option<(Url, String)> {
+    let (before, path) = address.split_once(':')?;
+    let host = before.rsplit('@').next()?;
+    let is_name = |text: &str, more: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|one| one.is_ascii_alphanumeric() || more.contains(one))
+    };
+    let (path, _query) = path.split_once('?').unwrap_or((path, ""));
+    if !is_name(host, "._-") || !is_name(path, "./_-") {
+        return None;
+    }
+    Some((
+        Url::parse(&format!("https://{host}/")).ok()?,
+        path.to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(address: &str) -> (String, String) {
+        let repository = GitRepository::parse(address).expect(address);
+        (repository.host.to_string(), repository.path)
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_read() {
+        for (address, host, path) in [
+            (
+                "https://github.com/foo/bar",
+                "https://github.com/",
+                "foo/bar",
+            ),
+            (
+                "https://gitlab.com/foo/bar.git",
+                "https://gitlab.com/",
+                "foo/bar",
+            ),
+            (
+                "git@gitlab.com:foo/bar.git",
+                "https://gitlab.com/",
+                "foo/bar",
+            ),
+            (
+                "ssh://git@github.com/stefanprodan/podinfo",
+                "https://github.com/",
+                "stefanprodan/podinfo",
+            ),
+            (
+                "https://gitlab.com/foo/bar/foo.git",
+                "https://gitlab.com/",
+                "foo/bar/foo",
+            ),
+            (
+                "https://dev.azure.com/foo/bar/_git/baz",
+                "https://dev.azure.com/",
+                "foo/bar/_git/baz",
+            ),
+            ("https://gitlab.com/1234", "https://gitlab.com/", "1234"),
+            (
+                "https://user:pw@git.example.com:8443/foo/bar.git?ref=x",
+                "https://git.example.com:8443/",
+                "foo/bar",
+            ),
+            (
+                "ssh://git@git.example.com:2222/foo/bar.git",
+                "https://git.example.com/",
+                "foo/bar",
+            ),
+            (
+                "http://127.0.0.1:3000/foo/bar/",
+                "http://127.0.0.1:3000/",
+                "foo/bar",
+            ),
+        ] {
+            assert_eq!(
+                parse(address),
+                (host.to_owned(), path.to_owned()),
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_repository_is_refused_without_being_shown() {
+        for address in [
+            "",
+            "/foo/bar",
+            "file:///foo/bar",
+            "hunter2 secret",
+            "git@host:a b",
+        ] {
+            let error = GitRepository::parse(address)
+                .expect_err(address)
+                .to_string();
+            assert!(address.is_empty() || !error.contains(address), "{error}");
+        }
+        let repository = GitRepository::parse("https://github.com/foo/bar/baz").unwrap();
+        assert!(repository.parts::<2>().is_err());
+        assert_eq!(repository.parts::<3>().unwrap(), ["foo", "bar", "baz"]);
+    }
+}

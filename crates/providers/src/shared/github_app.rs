@@ -1,0 +1,223 @@
+//! Logs in as a GitHub App: a signed token, exchanged for one of the installation
+//! (`providers-common.md` C12.1).
+
+use api::{Secret, SecretData};
+use domain::delivery::{Failure, FailureClass};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use outbound::HttpRequest;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::notifier::AttemptContext;
+use crate::shared::commit_status::json;
+use crate::{ConfigError, ProviderSettings};
+
+/// The App as the Secret describes it.
+pub(crate) struct GitHubApp {
+    api: Url,
+    id: u64,
+    installation: Installation,
+    key: EncodingKey,
+    cache_key: String,
+}
+
+enum Installation {
+    Id(String),
+    Owner(String),
+}
+
+#[derive(Serialize)]
+struct Claims {
+    iat: i64,
+    exp: i64,
+    iss: String,
+}
+
+#[derive(Deserialize)]
+struct InstallationAnswer {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: String,
+    expires_at: Option<Timestamp>,
+}
+
+impl GitHubApp {
+    /// Reads the App from a Secret; `None` if there is none in it. `api` is the host's API, used when
+    /// the Secret does not name one.
+    pub(crate) fn from_settings(
+        settings: &ProviderSettings,
+        api: &Url,
+    ) -> Result<Option<Self>, ConfigError> {
+        let secret = &settings.secret;
+        let Some(id) = text(secret, "githubAppID") else {
+            return Ok(None);
+        };
+        let id: u64 = id.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
+            ConfigError::new("app ID must be provided to use github app authentication")
+        })?;
+        let installation = match (
+            text(secret, "githubAppInstallationID"),
+            text(secret, "githubAppInstallationOwner"),
+        ) {
+            (Some(id), None) => Installation::Id(id),
+            (None, Some(owner)) => Installation::Owner(owner),
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::new(
+                    "only one of app installation owner or ID must be provided to use github app authentication",
+                ));
+            }
+            (None, None) => {
+                return Err(ConfigError::new(
+                    "app installation owner or ID must be provided to use github app authentication",
+                ));
+            }
+        };
+        let pem = secret.get("githubAppPrivateKey").ok_or_else(|| {
+            ConfigError::new("private key must be provided to use github app authentication")
+        })?;
+        let key = EncodingKey::from_rsa_pem(pem.expose()).map_err(|_| {
+            ConfigError::new(
+                "could not parse private key: githubAppPrivateKey is no RSA key in PEM",
+            )
+        })?;
+        let api = match text(secret, "githubAppBaseURL") {
+            None => api.clone(),
+            Some(base) => Url::parse(&format!("{}/", base.trim_end_matches('/')))
+                .map_err(|_| ConfigError::new("githubAppBaseURL in the Secret is no URL"))?,
+        };
+        Ok(Some(Self {
+            cache_key: cache_key(settings, &api),
+            api,
+            id,
+            installation,
+            key,
+        }))
+    }
+
+    /// A token of the installation, from the cache if it is still good.
+    pub(crate) async fn token(
+        &self,
+        context: &AttemptContext<'_>,
+    ) -> Result<Secret<String>, Failure> {
+        let now = context.clock.now();
+        if let Some(token) = context.tokens.get(&self.cache_key, now) {
+            return Ok(token);
+        }
+        let jwt = self.jwt(now)?;
+        let installation = match &self.installation {
+            Installation::Id(id) => id.clone(),
+            Installation::Owner(owner) => self.find_installation(owner, &jwt, context).await?,
+        };
+        let path = format!("app/installations/{installation}/access_tokens");
+        let mut request = self.request(Method::POST, &path, &jwt)?;
+        request
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = context.send(request).await?;
+        let answer: TokenAnswer = json(&response, context)?;
+        let token = Secret::new(answer.token);
+        let expires = answer
+            .expires_at
+            .unwrap_or(now + SignedDuration::from_hours(1));
+        context
+            .tokens
+            .put(self.cache_key.clone(), token.clone(), expires, now);
+        Ok(token)
+    }
+
+    /// Organisations first, then users, as the reference does.
+    async fn find_installation(
+        &self,
+        owner: &str,
+        jwt: &HeaderValue,
+        context: &AttemptContext<'_>,
+    ) -> Result<String, Failure> {
+        for kind in ["orgs", "users"] {
+            let path = format!("{kind}/{owner}/installation");
+            let response = context.send(self.request(Method::GET, &path, jwt)?).await?;
+            if response.status == StatusCode::NOT_FOUND && kind == "orgs" {
+                continue;
+            }
+            let answer: InstallationAnswer = json(&response, context)?;
+            return Ok(answer.id.to_string());
+        }
+        Err(Failure::new(
+            FailureClass::Misconfigured,
+            "the github app is not installed for githubAppInstallationOwner",
+        ))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        jwt: &HeaderValue,
+    ) -> Result<HttpRequest, Failure> {
+        let url = self.api.join(path).map_err(|error| {
+            Failure::new(FailureClass::Misconfigured, format!("github app: {error}"))
+        })?;
+        let mut request = HttpRequest::new(method, url);
+        request.headers = headers(jwt.clone());
+        Ok(request)
+    }
+
+    /// Valid for two minutes, half a minute of which has passed, since clocks differ.
+    fn jwt(&self, now: Timestamp) -> Result<HeaderValue, Failure> {
+        let iat = now.as_second() - 30;
+        let claims = Claims {
+            iat,
+            exp: iat + 120,
+            iss: self.id.to_string(),
+        };
+        let misconfigured = |error: String| {
+            Failure::new(FailureClass::Misconfigured, format!("github app: {error}"))
+        };
+        let jwt = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key)
+            .map_err(|_| misconfigured("githubAppPrivateKey cannot sign".to_owned()))?;
+        ProviderSettings::secret_header(&format!("Bearer {jwt}"))
+            .map_err(|error| misconfigured(error.to_string()))
+    }
+}
+
+/// The headers of every call to GitHub.
+pub(crate) fn headers(authorization: HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("application/vnd.github.v3+json"),
+    );
+    headers.insert(
+        "x-github-api-version",
+        HeaderValue::from_static("2022-11-28"),
+    );
+    headers.insert(AUTHORIZATION, authorization);
+    headers
+}
+
+fn text(secret: &SecretData, key: &str) -> Option<String> {
+    let value = String::from_utf8_lossy(secret.get(key)?.expose())
+        .trim()
+        .to_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// Differs whenever anything of the App or the Provider does, and reveals nothing.
+fn cache_key(settings: &ProviderSettings, api: &Url) -> String {
+    let mut digest = Sha256::new();
+    digest.update(api.as_str());
+    for (key, value) in settings.secret.iter() {
+        digest.update(key.len().to_le_bytes());
+        digest.update(key);
+        digest.update(value.expose().len().to_le_bytes());
+        digest.update(value.expose());
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    format!("github app|{}|{digest:?}", settings.provider.key)
+}
