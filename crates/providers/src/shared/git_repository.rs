@@ -88,7 +88,8 @@ fn from_short_form(address: &str) -> Option<(Url, String)> {
                 .all(|one| one.is_ascii_alphanumeric() || more.contains(one))
     };
     let (path, _query) = path.split_once('?').unwrap_or((path, ""));
-    if !is_name(host, "._-") || !is_name(path, "./_-") {
+    // `scheme://…` is no short form.
+    if path.starts_with("//") || !is_name(host, "._-") || !is_name(path, "./_-") {
         return None;
     }
     Some((

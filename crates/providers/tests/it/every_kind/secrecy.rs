@@ -73,6 +73,10 @@ pub(crate) fn marked_objects(kind: &str) -> Vec<Value> {
         for (key, value) in data.iter_mut() {
             *value = match key.as_str() {
                 "address" => json!(with_secret_query(value.as_str().unwrap())),
+                // Bitbucket's token is a pair.
+                "token" if value.as_str().unwrap().contains(':') => {
+                    json!(format!("octo:{}", marked(key)))
+                }
                 "token" | "password" => json!(marked(key)),
                 "headers" => json!(format!("Authorization: Bearer {}\n", marked("headers"))),
                 _ => continue,
