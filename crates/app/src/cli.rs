@@ -84,7 +84,11 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) event: PathBuf,
     /// Where Fanfare takes events
-    #[arg(long, default_value = "http://127.0.0.1:9090/", env = "FANFARE_EVENTS_URL")]
+    #[arg(
+        long,
+        default_value = "http://127.0.0.1:9090/",
+        env = "FANFARE_EVENTS_URL"
+    )]
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
@@ -105,7 +109,12 @@ pub(crate) enum QueueCommand {
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
     /// Data directory of the running or stopped Fanfare
-    #[arg(long, value_name = "DIR", default_value = "data", env = "FANFARE_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "FANFARE_DATA_DIR"
+    )]
     pub(crate) data_dir: PathBuf,
 }
 

@@ -48,7 +48,10 @@ fn read_event_file(path: &Path) -> anyhow::Result<Vec<u8>> {
             .with_context(|| format!("reading the event file `{}`", path.display()))?;
     }
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_EVENT {
-        anyhow::bail!("`{}` is larger than 3 MiB, which is more than an event may have", path.display());
+        anyhow::bail!(
+            "`{}` is larger than 3 MiB, which is more than an event may have",
+            path.display()
+        );
     }
     Ok(bytes)
 }

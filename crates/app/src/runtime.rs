@@ -29,7 +29,9 @@ impl Random for SystemRandom {
 
 /// An async runtime for a command that does one thing.
 pub(crate) fn small() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
 }
 
 /// The async runtime of `run`: as many threads as there are processors, within reason.
@@ -63,7 +65,11 @@ mod tests {
     #[test]
     fn fractions_are_between_zero_and_one_and_differ() {
         let fractions: Vec<f64> = (0..100).map(|_| SystemRandom.fraction()).collect();
-        assert!(fractions.iter().all(|fraction| (0.0..1.0).contains(fraction)));
+        assert!(
+            fractions
+                .iter()
+                .all(|fraction| (0.0..1.0).contains(fraction))
+        );
         assert!(fractions.windows(2).any(|pair| pair[0] < pair[1]));
     }
 }

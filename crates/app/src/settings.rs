@@ -25,17 +25,37 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArguments,
     /// Folder for accepted events and deliveries; one process at a time
-    #[arg(long, value_name = "DIR", default_value = "data", env = "FANFARE_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "FANFARE_DATA_DIR"
+    )]
     pub(crate) data_dir: PathBuf,
 
     /// Address of the event server
-    #[arg(long, value_name = "ADDRESS", default_value = ":9090", help_heading = "Ports")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = ":9090",
+        help_heading = "Ports"
+    )]
     pub(crate) events_addr: String,
     /// Address of the metrics; `0` switches them off
-    #[arg(long, value_name = "ADDRESS", default_value = ":8080", help_heading = "Ports")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = ":8080",
+        help_heading = "Ports"
+    )]
     pub(crate) metrics_addr: String,
     /// Address of the health probes
-    #[arg(long, value_name = "ADDRESS", default_value = ":9440", help_heading = "Ports")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = ":9440",
+        help_heading = "Ports"
+    )]
     pub(crate) health_addr: String,
 
     /// How long a repeat of an event is answered with 429
@@ -75,7 +95,12 @@ pub(crate) struct RunArguments {
           help_heading = "Store")]
     pub(crate) history_size: u64,
     /// How many events and deliveries may wait before new events are refused with 503
-    #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000, help_heading = "Store")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1_000_000,
+        help_heading = "Store"
+    )]
     pub(crate) queue_limit: u64,
     /// How many bytes may wait before new events are refused with 503
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size,
@@ -92,10 +117,20 @@ pub(crate) struct RunArguments {
 #[derive(Debug, Args)]
 pub(crate) struct EgressArguments {
     /// Networks to dial although they are link-local or a cloud's metadata service
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Network")]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        help_heading = "Network"
+    )]
     pub(crate) egress_allow: Vec<IpNet>,
     /// Networks never to dial
-    #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Network")]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        help_heading = "Network"
+    )]
     pub(crate) egress_deny: Vec<IpNet>,
 }
 
@@ -103,10 +138,20 @@ pub(crate) struct EgressArguments {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct LogArguments {
     /// Least level of what is logged
-    #[arg(long, value_name = "LEVEL", default_value = "info", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        help_heading = "Logs"
+    )]
     pub(crate) log_level: LogLevel,
     /// How lines look
-    #[arg(long, value_name = "ENCODING", default_value = "console", help_heading = "Logs")]
+    #[arg(
+        long,
+        value_name = "ENCODING",
+        default_value = "console",
+        help_heading = "Logs"
+    )]
     pub(crate) log_encoding: LogEncoding,
 }
 
@@ -131,7 +176,10 @@ pub(crate) enum LogEncoding {
 /// The proxy variables, read once, here.
 pub(crate) fn proxy_environment() -> Result<outbound::ProxyEnvironment, String> {
     let variable = |names: [&str; 2]| {
-        #[expect(clippy::disallowed_methods, reason = "settings are where the environment is read")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "settings are where the environment is read"
+        )]
         names
             .iter()
             .find_map(|name| std::env::var(name).ok())
@@ -146,7 +194,10 @@ pub(crate) fn proxy_environment() -> Result<outbound::ProxyEnvironment, String> 
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()) {
+    if let Some(days) = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<u32>().ok())
+    {
         return Ok(Duration::from_hours(u64::from(days) * 24));
     }
     // The reference takes negative intervals for zero.

@@ -37,13 +37,20 @@ impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         // Libraries speak in their own terms; only their trouble is worth a line.
         let metadata = event.metadata();
-        let is_ours = metadata.target().split("::").next().is_some_and(is_our_crate);
+        let is_ours = metadata
+            .target()
+            .split("::")
+            .next()
+            .is_some_and(is_our_crate);
         if !is_ours && *metadata.level() > Level::WARN {
             return;
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let timestamp = SystemClock.now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        let timestamp = SystemClock
+            .now()
+            .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+            .to_string();
         let line = match self.encoding {
             LogEncoding::Json => json_line(&timestamp, *metadata.level(), fields),
             LogEncoding::Console => console_line(&timestamp, *metadata.level(), &fields),
@@ -56,14 +63,24 @@ impl<S: Subscriber> Layer<S> for Lines {
 fn is_our_crate(name: &str) -> bool {
     matches!(
         name,
-        "fanfare" | "api" | "delivery" | "domain" | "outbound" | "providers" | "server" | "standalone"
+        "fanfare"
+            | "api"
+            | "delivery"
+            | "domain"
+            | "outbound"
+            | "providers"
+            | "server"
+            | "standalone"
     )
 }
 
 /// Keys as the reference writes them, so that `flux logs` can read them (`operations.md` section 4).
 fn json_line(timestamp: &str, level: Level, mut fields: Fields) -> String {
     let mut line = Map::new();
-    line.insert("level".to_owned(), level.as_str().to_ascii_lowercase().into());
+    line.insert(
+        "level".to_owned(),
+        level.as_str().to_ascii_lowercase().into(),
+    );
     line.insert("ts".to_owned(), timestamp.into());
     if let Some(logger) = fields.values.remove("logger") {
         line.insert("logger".to_owned(), logger);
@@ -81,7 +98,9 @@ fn console_line(timestamp: &str, level: Level, fields: &Fields) -> String {
         // Writing to a String cannot fail.
         let _ = match value {
             Value::String(text) if text.is_empty() => Ok(()),
-            Value::String(text) if !text.contains([' ', '"', '\n']) => write!(line, " {key}={text}"),
+            Value::String(text) if !text.contains([' ', '"', '\n']) => {
+                write!(line, " {key}={text}")
+            }
             other => write!(line, " {key}={other}"),
         };
     }
@@ -142,7 +161,9 @@ mod tests {
             ..Fields::default()
         };
         fields.values.insert("logger".to_owned(), "setup".into());
-        fields.values.insert("address".to_owned(), "two words".into());
+        fields
+            .values
+            .insert("address".to_owned(), "two words".into());
         fields
     }
 

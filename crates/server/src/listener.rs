@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -178,7 +179,15 @@ async fn serve_connection<S: Service>(
     let handler = service_fn(move |request| {
         seen.store(true, Ordering::Relaxed);
         let service = service.clone();
-        async move { Ok::<_, std::convert::Infallible>(service.call(request).await) }
+        async move {
+            // The library reads in large pieces and may take more than its limit.
+            let response = if head_length(&request) > LONGEST_HEAD {
+                head_too_large()
+            } else {
+                service.call(request).await
+            };
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -207,4 +216,19 @@ async fn serve_connection<S: Service>(
             }
         }
     }
+}
+
+fn head_length(request: &Request<Incoming>) -> usize {
+    let headers = request.headers().iter();
+    headers
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
+}
+
+fn head_too_large() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -63,7 +63,11 @@ fn verdict(problems: usize) -> String {
 }
 
 fn severity(problem: &FileProblem) -> &'static str {
-    if problem.problem.is_error() { "error" } else { "warning" }
+    if problem.problem.is_error() {
+        "error"
+    } else {
+        "warning"
+    }
 }
 
 fn text(problem: &FileProblem) -> String {

@@ -67,7 +67,9 @@ fn list_text(deliveries: &[DeliveryView], backlog: Backlog, now: Timestamp) -> S
     if deliveries.is_empty() {
         text.push_str("no such deliveries\n");
     } else {
-        let header = ["ID", "STATE", "PROVIDER", "OBJECT", "AGE", "ATTEMPTS", "LAST"];
+        let header = [
+            "ID", "STATE", "PROVIDER", "OBJECT", "AGE", "ATTEMPTS", "LAST",
+        ];
         let rows: Vec<Vec<String>> = deliveries
             .iter()
             .map(|delivery| {
@@ -134,15 +136,24 @@ fn show_text(view: &EventView, now: Timestamp) -> String {
     let mut lines = vec![format!("event {}", view.position)];
     let mut field = |name: &str, value: &str| {
         let mut value_lines = value.trim_end().lines();
-        lines.push(format!("  {name:10} {}", value_lines.next().unwrap_or_default()));
+        lines.push(format!(
+            "  {name:10} {}",
+            value_lines.next().unwrap_or_default()
+        ));
         lines.extend(value_lines.map(|line| format!("  {:10} {line}", "")));
     };
-    field("received", &format!("{} ({} ago)", view.received_at, age(view.received_at, now)));
+    field(
+        "received",
+        &format!("{} ({} ago)", view.received_at, age(view.received_at, now)),
+    );
     match &view.event {
         None => field("content", "cannot be read any more"),
         Some(event) => {
             let object = &event.involved_object;
-            field("object", &format!("{}/{}/{}", object.kind, object.namespace, object.name));
+            field(
+                "object",
+                &format!("{}/{}/{}", object.kind, object.namespace, object.name),
+            );
             field("severity", &event.severity);
             field("reason", &event.reason);
             field("message", &event.message);
@@ -183,7 +194,10 @@ fn delivery_lines(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
         lines.push(format!("  due        {due}"));
     }
     if let Some(settled) = delivery.settled_at {
-        lines.push(format!("  settled    {settled} ({} ago)", age(settled, now)));
+        lines.push(format!(
+            "  settled    {settled} ({} ago)",
+            age(settled, now)
+        ));
     }
     let last = last(delivery, 1024);
     if !last.is_empty() {
@@ -295,7 +309,10 @@ mod tests {
     #[test]
     fn ids_name_events_or_deliveries() {
         assert_eq!(parse_id("4711").unwrap(), (4711, None));
-        assert_eq!(parse_id("4711.2").unwrap(), (4711, Some("4711.2".to_owned())));
+        assert_eq!(
+            parse_id("4711.2").unwrap(),
+            (4711, Some("4711.2".to_owned()))
+        );
         assert!(parse_id("latest").is_err());
     }
 

@@ -29,8 +29,10 @@ pub(super) fn execute(arguments: &EventArguments) -> anyhow::Result<ExitCode> {
         catalog,
         explanations,
     } = Explained::read(arguments)?;
-    let deliveries: Vec<Delivery> =
-        explanations.into_iter().filter_map(|found| found.delivery).collect();
+    let deliveries: Vec<Delivery> = explanations
+        .into_iter()
+        .filter_map(|found| found.delivery)
+        .collect();
     let secrets = Current::new(configuration);
     let runtime = runtime::small()?;
     let renderings: Vec<Rendering> = deliveries
@@ -41,11 +43,16 @@ pub(super) fn execute(arguments: &EventArguments) -> anyhow::Result<ExitCode> {
         Format::Json => output::print_json(&renderings)?,
         Format::Text => output::print(&text(&renderings))?,
     }
-    Ok(if renderings.iter().any(|rendering| rendering.problem.is_some()) {
-        ExitCode::from(output::FAILED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(
+        if renderings
+            .iter()
+            .any(|rendering| rendering.problem.is_some())
+        {
+            ExitCode::from(output::FAILED)
+        } else {
+            ExitCode::SUCCESS
+        },
+    )
 }
 
 async fn render(
@@ -60,7 +67,9 @@ async fn render(
         requests: String::new(),
         problem: None,
     };
-    let provider = catalog.provider(&delivery.provider).and_then(|entry| entry.valid());
+    let provider = catalog
+        .provider(&delivery.provider)
+        .and_then(|entry| entry.valid());
     let Some(provider) = provider else {
         rendering.problem = Some("the provider is missing or cannot be used".to_owned());
         return rendering;
@@ -81,7 +90,10 @@ fn text(renderings: &[Rendering]) -> String {
     }
     let mut text = String::new();
     for rendering in renderings {
-        text.push_str(&format!("# {} to {}\n", rendering.alert, rendering.provider));
+        text.push_str(&format!(
+            "# {} to {}\n",
+            rendering.alert, rendering.provider
+        ));
         match &rendering.problem {
             Some(problem) => text.push_str(&format!("cannot be sent: {problem}\n")),
             None => text.push_str(&rendering.requests),

@@ -47,16 +47,21 @@ impl Ports {
                 .context("opening the health port")?,
             metrics: match arguments.metrics_addr.as_str() {
                 "0" => None,
-                address => {
-                    Some(Listener::bind(address).await.context("opening the metrics port")?)
-                }
+                address => Some(
+                    Listener::bind(address)
+                        .await
+                        .context("opening the metrics port")?,
+                ),
             },
         })
     }
 
     fn announce(&self, arguments: &RunArguments) {
         let address = |listener: &Listener| {
-            listener.local_address().map(|address| address.to_string()).unwrap_or_default()
+            listener
+                .local_address()
+                .map(|address| address.to_string())
+                .unwrap_or_default()
         };
         tracing::info!(
             logger = "setup",
@@ -103,7 +108,10 @@ async fn serve(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     tasks.close();
 
     signals.received().await;
-    tracing::info!(logger = "setup", "stopping: no new events, running attempts may end");
+    tracing::info!(
+        logger = "setup",
+        "stopping: no new events, running attempts may end"
+    );
     is_ready.store(false, Ordering::Relaxed);
     shutdown.cancel();
     tokio::select! {

@@ -82,7 +82,10 @@ fn meaning(response: &HttpResponse) -> String {
         StatusCode::PAYLOAD_TOO_LARGE => "refused, larger than 3 MiB".to_owned(),
         StatusCode::BAD_REQUEST => {
             let text = String::from_utf8_lossy(&response.body);
-            format!("refused, {}", text.lines().next().unwrap_or("it is no event"))
+            format!(
+                "refused, {}",
+                text.lines().next().unwrap_or("it is no event")
+            )
         }
         status => format!("unexpected answer {status}; is this Fanfare's event port?"),
     }

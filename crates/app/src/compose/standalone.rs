@@ -135,7 +135,11 @@ impl Reloading {
             .run(stop, move |reload| {
                 report(&reload.configuration);
                 for object in &reload.kept {
-                    tracing::warn!(logger = "setup", object, "its last good version stays in force");
+                    tracing::warn!(
+                        logger = "setup",
+                        object,
+                        "its last good version stays in force"
+                    );
                 }
                 catalog.swap(reload.catalog);
                 let engine = engine.clone();

@@ -92,8 +92,11 @@ async fn check(port: &Port, name: &str, request: &Value) -> Result<(), String> {
     if let Some(statuses) = response["status"].as_array() {
         let mut stream = TcpStream::connect(port.address).await.unwrap();
         stream.write_all(&bytes).await.unwrap();
+        let mut buffer = Vec::new();
         for (index, status) in statuses.iter().enumerate() {
-            let answer = read_answer(&mut stream).await.ok_or("no answer")?;
+            let answer = read_answer(&mut stream, &mut buffer)
+                .await
+                .ok_or("no answer")?;
             if Some(u64::from(answer.status)) != status.as_u64() {
                 return Err(format!(
                     "answer {index}: {} instead of {status}",
@@ -262,8 +265,10 @@ async fn real_events_of_real_controllers_are_accepted() {
     let directory = tempfile::tempdir().unwrap();
     let port = Port::start(&directory, MINUTES, 1_000_000).await;
     let events = testkit::corpus::real_events();
-    assert!(events.len() > 80, "{} events", events.len());
+    assert!(events.len() > 70, "{} events", events.len());
     for (name, body) in events {
+        // Some differ in nothing that tells events apart.
+        port.clock.advance(MINUTES);
         assert_eq!(port.post(&body).await, 202, "{name}");
     }
     port.stop().await;

@@ -1,5 +1,14 @@
 //! The event port over a real socket, on a real store.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests end at the first surprise"
+)]
+
 mod event_port;
 mod hostile;
 mod support;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::ObjectReference;
 use delivery::store::Retention;
 use delivery::store::open::{QueueLimit, StoreSettings, open};
-use delivery::{Engine, Limits, Ports, Settings, Store};
+use delivery::{Engine, Limits, Ports, Settings};
 use domain::delivery::retry::Policy;
 use domain::delivery::{Failure, FailureClass};
 use domain::plan::Rules;
@@ -31,7 +31,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Port {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<MovableClock>,
-    pub(crate) store: Arc<dyn Store>,
     engine: Engine,
     shutdown: CancellationToken,
 }
@@ -59,7 +58,7 @@ impl Port {
         })
         .unwrap();
         let ports = Ports {
-            store: store.clone(),
+            store,
             catalog: Arc::new(Catalog::default()),
             courier: Arc::new(Nobody),
             objects: Arc::new(Nobody),
@@ -90,7 +89,6 @@ impl Port {
         Self {
             address,
             clock,
-            store,
             engine,
             shutdown,
         }
@@ -109,7 +107,7 @@ impl Port {
         if half_close {
             let _ = stream.shutdown().await;
         }
-        read_answer(&mut stream).await
+        read_answer(&mut stream, &mut Vec::new()).await
     }
 
     /// Posts a body and gives the status.
@@ -133,24 +131,30 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// Reads one answer; `None` if the connection ends without one.
-pub(crate) async fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
-    tokio::time::timeout(PATIENCE, read(stream))
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Reads one answer; `None` if the connection ends without one. What came behind it stays in
+/// `buffer`.
+pub(crate) async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Answer> {
+    tokio::time::timeout(PATIENCE, read(stream, buffer))
         .await
         .expect("an answer in time")
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Answer> {
-    let mut bytes = Vec::new();
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Answer> {
     let head_end = loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end;
+        // `100 Continue` only announces the answer.
+        if buffer.starts_with(CONTINUE) {
+            buffer.drain(..CONTINUE.len());
         }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
         }
     };
-    let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
+    let head = String::from_utf8(buffer.drain(..head_end).collect()).unwrap();
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers: BTreeMap<String, String> = lines
@@ -160,8 +164,8 @@ async fn read(stream: &mut TcpStream) -> Option<Answer> {
     let length: usize = headers
         .get("content-length")
         .map_or(0, |length| length.parse().unwrap());
-    let mut body = bytes[head_end + 4..].to_vec();
-    while body.len() < length && stream.read_buf(&mut body).await.ok()? > 0 {}
+    while buffer.len() < length && stream.read_buf(buffer).await.ok()? > 0 {}
+    let body: Vec<u8> = buffer.drain(..length.min(buffer.len())).collect();
     Some(Answer {
         status,
         headers,

@@ -44,7 +44,10 @@ impl Channel {
                 ) => {}
             Err(error) => {
                 return Err(error).with_context(|| {
-                    format!("connecting to the running process at `{}`", socket.display())
+                    format!(
+                        "connecting to the running process at `{}`",
+                        socket.display()
+                    )
                 });
             }
         }
@@ -53,7 +56,7 @@ impl Channel {
             queue_limit: QueueLimit::default(),
             lock_wait: Duration::ZERO,
         };
-        Ok(Self::Stopped(open(&settings)?))
+        Ok(Self::Stopped(open(settings)?))
     }
 
     pub(super) async fn ask(&self, command: &Command) -> anyhow::Result<Reply> {
@@ -75,7 +78,9 @@ impl Channel {
 }
 
 async fn ask_running(socket: &Path, command: &Command) -> anyhow::Result<Reply> {
-    let stream = UnixStream::connect(socket).await.context("the process has just stopped")?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .context("the process has just stopped")?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::post("/")
         .header(http::header::HOST, "fanfare")
