@@ -38,14 +38,15 @@ use futures::future::BoxFuture;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use outbound::{HttpRequest, HttpResponse};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::kind::Guarantee;
 use crate::shared::address;
-use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
-use crate::shared::git_repository::GitRepository;
+use crate::shared::commit_status::{
+    self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
+};
+use crate::shared::git_repository::{GitRepository, segment};
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -58,18 +59,9 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     page: include_str!("azure_devops.rs"),
 };
 
-/// Project names may contain spaces and more.
-const SEGMENT: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}');
+/// The most statuses that one answer holds unless asked otherwise.
+/// Source: <https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses/list>.
+const FULL_PAGE: usize = 1000;
 
 const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const VERSIONED_JSON: HeaderValue = HeaderValue::from_static("application/json;api-version=6.0");
@@ -91,28 +83,52 @@ impl Location {
     fn of(address: &GitRepository) -> Result<Self, ConfigError> {
         let host = address.host.as_str().trim_end_matches('/');
         let name = address.host.host_str().unwrap_or_default();
-        let escaped = |part: &str| utf8_percent_encode(part, SEGMENT).to_string();
-        let location = |organisation: String, project, repository| Self {
-            organisation: organisation.to_lowercase(),
-            project: escaped(project),
-            repository: escaped(repository),
+        let parts: Vec<&str> = address.path.split('/').collect();
+        if parts.contains(&"") {
+            return Err(invalid());
+        }
+        let is_ssh = matches!(name, "ssh.dev.azure.com" | "vs-ssh.visualstudio.com");
+        let names_organisation = !name.ends_with(".visualstudio.com");
+        let (host, before, project, repository) = match parts.as_slice() {
+            [_version, organisation, project, repository] if is_ssh => {
+                let before = std::slice::from_ref(organisation);
+                ("https://dev.azure.com", before, *project, *repository)
+            }
+            _ if is_ssh => return Err(invalid()),
+            // The repository that has its project's name.
+            ["_git", repository] if !names_organisation => {
+                (host, &[][..], *repository, *repository)
+            }
+            [organisation, "_git", repository] if names_organisation => {
+                let before = std::slice::from_ref(organisation);
+                (host, before, *repository, *repository)
+            }
+            // Servers of one's own have a path and a collection where the service has the organisation.
+            [before @ .., project, "_git", repository] => (host, before, *project, *repository),
+            // The reference looks at the number of parts only.
+            [organisation, project, _, repository] if names_organisation => {
+                let before = std::slice::from_ref(organisation);
+                (host, before, *project, *repository)
+            }
+            _ => return Err(invalid()),
         };
-        if name == "ssh.dev.azure.com" {
-            let [_version, organisation, project, repository] = address.parts()?;
-            let organisation = format!("https://dev.azure.com/{}", escaped(organisation));
-            return Ok(location(organisation, project, repository));
+        let mut organisation = host.to_owned();
+        for part in before {
+            organisation.push('/');
+            organisation.push_str(&segment(part));
         }
-        if name.ends_with(".visualstudio.com") {
-            let [project, _git, repository] = address.parts()?;
-            return Ok(location(host.to_owned(), project, repository));
-        }
-        let [organisation, project, _git, repository] = address.parts()?;
-        Ok(location(
-            format!("{host}/{}", escaped(organisation)),
-            project,
-            repository,
-        ))
+        Ok(Self {
+            organisation: organisation.to_lowercase(),
+            project: segment(project),
+            repository: segment(repository),
+        })
     }
+}
+
+fn invalid() -> ConfigError {
+    ConfigError::new(
+        "invalid repository id: expected https://dev.azure.com/organisation/project/_git/repository",
+    )
 }
 
 struct AzureDevOps {
@@ -234,6 +250,44 @@ impl AzureDevOps {
     }
 }
 
+impl AzureDevOps {
+    /// The newest status of this name and genre: ids rise, and of equal ones the first counts.
+    async fn latest(
+        &self,
+        status: &Status,
+        notification: &Notification,
+        session: &str,
+        context: &AttemptContext<'_>,
+    ) -> Result<Option<ListedStatus>, Failure> {
+        let path = self.statuses(&status.commit);
+        let genre = genre(notification);
+        let mut latest: Option<ListedStatus> = None;
+        for page in 0..MOST_PAGES {
+            let path = match page * FULL_PAGE {
+                0 => path.clone(),
+                skip => format!("{path}?skip={skip}"),
+            };
+            let request = self.request(Method::GET, &path, VERSIONED_JSON, session)?;
+            let response = is_signed_in(context.look_up(request).await?)?;
+            let listed: List<ListedStatus> = commit_status::json(&response, context)?;
+            let is_full = listed.value.len() >= FULL_PAGE;
+            for one in listed.value {
+                let is_ours = one.context.as_ref().is_some_and(|found| {
+                    found.name.as_deref() == Some(&status.id)
+                        && found.genre.as_deref() == Some(&genre)
+                });
+                if is_ours && latest.as_ref().is_none_or(|latest| one.id > latest.id) {
+                    latest = Some(one);
+                }
+            }
+            if !is_full {
+                break;
+            }
+        }
+        Ok(latest)
+    }
+}
+
 /// Calls of one attempt share a session id; it is made of what the attempt is about.
 fn session(notification: &Notification) -> String {
     domain::alert::uid_or_derived(
@@ -293,24 +347,7 @@ impl StatusHost for AzureDevOps {
         Box::pin(async move {
             let session = session(notification);
             self.discover(&session, context).await?;
-            let path = self.statuses(&status.commit);
-            let request = self.request(Method::GET, &path, VERSIONED_JSON, &session)?;
-            let response = is_signed_in(context.look_up(request).await?)?;
-            let listed: List<ListedStatus> = commit_status::json(&response, context)?;
-            let genre = genre(notification);
-            let is_ours = |one: &&ListedStatus| {
-                one.context.as_ref().is_some_and(|found| {
-                    found.name.as_deref() == Some(&status.id)
-                        && found.genre.as_deref() == Some(&genre)
-                })
-            };
-            // Ids rise; of equal ones the first in the list counts.
-            let latest = listed
-                .value
-                .iter()
-                .filter(is_ours)
-                .rev()
-                .max_by_key(|one| one.id);
+            let latest = self.latest(status, notification, &session, context).await?;
             Ok(latest.is_some_and(|found| {
                 found.state.as_deref() == Some(status.state)
                     && found.description.as_deref() == Some(&status.description)
@@ -388,12 +425,44 @@ mod tests {
                 "https://org.visualstudio.com proj repo",
             ),
             (
+                "https://org.visualstudio.com/DefaultCollection/proj/_git/repo",
+                "https://org.visualstudio.com/defaultcollection proj repo",
+            ),
+            (
+                "https://org.visualstudio.com/_git/repo",
+                "https://org.visualstudio.com repo repo",
+            ),
+            (
+                "https://dev.azure.com/org/_git/repo",
+                "https://dev.azure.com/org repo repo",
+            ),
+            (
+                "org@vs-ssh.visualstudio.com:v3/org/proj/repo",
+                "https://dev.azure.com/org proj repo",
+            ),
+            (
+                "https://tfs.example.com:8443/tfs/Main/Proj/_git/Repo",
+                "https://tfs.example.com:8443/tfs/main Proj Repo",
+            ),
+            (
+                "https://dev.azure.com/org/p/anything/r.git",
+                "https://dev.azure.com/org p r",
+            ),
+            (
                 "https://dev.azure.com/org/my%20proj/_git/repo",
                 "https://dev.azure.com/org my%20proj repo",
             ),
         ] {
             assert_eq!(location(address).as_deref(), Some(expected), "{address}");
         }
-        assert_eq!(location("https://dev.azure.com/foo/bar/baz"), None);
+        for address in [
+            "https://dev.azure.com/foo/bar/baz",
+            "https://dev.azure.com/foo",
+            "https://org.visualstudio.com/foo/bar/baz/qux",
+            "git@ssh.dev.azure.com:org/proj/repo",
+            "https://dev.azure.com/org//_git/repo",
+        ] {
+            assert_eq!(location(address), None, "{address}");
+        }
     }
 }

@@ -42,7 +42,7 @@ use url::Url;
 use crate::kind::Guarantee;
 use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
-use crate::shared::git_repository::GitRepository;
+use crate::shared::git_repository::{GitRepository, segment};
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -102,7 +102,7 @@ impl Bitbucket {
         let basic = format!("Basic {}", STANDARD.encode(token.expose()));
         Ok(Self {
             provider: settings.provider.key.to_string(),
-            repository: format!("{owner}/{name}"),
+            repository: format!("{}/{}", segment(owner), segment(name)),
             authorization: ProviderSettings::secret_header(&basic)?,
         })
     }

@@ -70,7 +70,7 @@ fn check(provider: &Provider) -> Vec<Problem> {
 struct CloneUrl {
     /// The project's repository in the REST API, without a trailing slash.
     api: String,
-    /// The address without user information.
+    /// The address without what may be secret.
     link: String,
 }
 
@@ -103,8 +103,9 @@ impl CloneUrl {
         // Neither can fail for a URL with a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        let link = url.to_string();
         url.set_query(None);
+        url.set_fragment(None);
+        let link = url.to_string();
         url.set_path(&api_path);
         Ok(Self {
             api: url.to_string(),
@@ -282,7 +283,8 @@ mod tests {
 
     #[test]
     fn credentials_in_the_address_are_not_posted() {
-        let parsed = CloneUrl::parse("https://user:pw@git.example.com/scm/p/r.git").unwrap();
+        let address = "https://user:pw@git.example.com/scm/p/r.git?token=secret#part";
+        let parsed = CloneUrl::parse(address).unwrap();
         assert_eq!(parsed.link, "https://git.example.com/scm/p/r.git");
     }
 }

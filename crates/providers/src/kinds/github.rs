@@ -32,8 +32,8 @@ use api::{Problem, Provider};
 use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use futures::future::BoxFuture;
-use http::header::{CONTENT_TYPE, LINK};
-use http::{HeaderValue, Method};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
 use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -43,8 +43,9 @@ use crate::shared::address;
 use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
 };
-use crate::shared::git_repository::GitRepository;
+use crate::shared::git_repository::{GitRepository, segment};
 use crate::shared::github_app::{self, GitHubApp};
+use crate::shared::pages;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -108,29 +109,38 @@ impl GitHub {
         };
         Ok(Self {
             provider: settings.provider.key.to_string(),
-            repository: format!("{owner}/{name}"),
+            repository: format!("{}/{}", segment(owner), segment(name)),
             api,
             login,
         })
     }
 
-    async fn request(
+    /// Sends with what logs in. An App's token that stopped counting before its time, such as after a
+    /// change of permissions, is minted anew, once.
+    async fn send(
         &self,
-        method: Method,
-        url: Url,
+        mut request: HttpRequest,
         context: &AttemptContext<'_>,
-    ) -> Result<HttpRequest, Failure> {
-        let authorization = match &self.login {
-            Login::Token(bearer) => bearer.clone(),
-            Login::App(app) => {
-                let token = app.token(context).await?;
-                ProviderSettings::secret_header(&format!("Bearer {}", token.expose()))
-                    .map_err(|error| misconfigured(&error))?
+    ) -> Result<HttpResponse, Failure> {
+        request.headers.extend(github_app::headers());
+        let headers = &mut request.headers;
+        let app = match &self.login {
+            Login::Token(bearer) => {
+                headers.insert(AUTHORIZATION, bearer.clone());
+                return context.look_up(request).await;
             }
+            Login::App(app) => app,
         };
-        let mut request = HttpRequest::new(method, url);
-        request.headers = github_app::headers(authorization);
-        Ok(request)
+        let token = app.token(context).await?;
+        headers.insert(AUTHORIZATION, token.bearer);
+        let response = context.look_up(request.clone()).await?;
+        if response.status != StatusCode::UNAUTHORIZED || !token.is_from_cache {
+            return Ok(response);
+        }
+        app.forget(context);
+        let token = app.token(context).await?;
+        request.headers.insert(AUTHORIZATION, token.bearer);
+        context.look_up(request).await
     }
 
     fn url(&self, path: &str) -> Result<Url, Failure> {
@@ -148,15 +158,16 @@ impl GitHub {
             let Some(url) = next else {
                 break;
             };
-            let request = self.request(Method::GET, url, context).await?;
-            let response = context.look_up(request).await?;
+            let response = self
+                .send(HttpRequest::new(Method::GET, url), context)
+                .await?;
             let listed: Vec<ListedStatus> = commit_status::json(&response, context)?;
             // GitHub lists the newest first.
             let is_ours = |one: &ListedStatus| one.context.as_deref() == Some(&status.id);
             if let Some(found) = listed.into_iter().find(is_ours) {
                 return Ok(Some(found));
             }
-            next = next_page(&response, &self.api);
+            next = pages::next(&response, &self.api);
         }
         Ok(None)
     }
@@ -198,7 +209,7 @@ impl StatusHost for GitHub {
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
         Box::pin(async move {
             let url = self.url(&format!("statuses/{}", status.commit))?;
-            let mut request = self.request(Method::POST, url, context).await?;
+            let mut request = HttpRequest::new(Method::POST, url);
             request
                 .headers
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -207,7 +218,7 @@ impl StatusHost for GitHub {
                 description: &status.description,
                 context: &status.id,
             })?;
-            commit_status::posted(context.send(request).await?, context)
+            commit_status::posted(self.send(request, context).await?, context)
         })
     }
 }
@@ -231,7 +242,7 @@ impl Notifier for GitHub {
 fn api_of(host: &Url) -> Url {
     let name = host.host_str().unwrap_or_default();
     let mut api = host.clone();
-    if matches!(name, "github.com" | "www.github.com") {
+    if matches!(name, "github.com" | "www.github.com" | "ssh.github.com") {
         api = Url::parse("https://api.github.com/").unwrap_or(api);
     } else if name.ends_with(".ghe.com") && !name.starts_with("api.") {
         // GitHub Enterprise Cloud with data residency.
@@ -242,21 +253,8 @@ fn api_of(host: &Url) -> Url {
     api
 }
 
-/// The next page, if it is on the same host: a list never sends our token elsewhere.
-fn next_page(response: &HttpResponse, api: &Url) -> Option<Url> {
-    let links = response.headers.get(LINK)?.to_str().ok()?;
-    let link = links
-        .split(',')
-        .find(|link| link.contains("rel=\"next\""))?;
-    let target = link.split('<').nth(1)?.split('>').next()?;
-    let url = Url::parse(target).ok()?;
-    (url.origin() == api.origin()).then_some(url)
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn api(host: &str) -> String {
@@ -268,6 +266,12 @@ mod tests {
     fn every_host_has_its_own_api() {
         assert_eq!(api("https://github.com/"), "https://api.github.com/");
         assert_eq!(api("https://www.github.com/"), "https://api.github.com/");
+        assert_eq!(api("https://ssh.github.com/"), "https://api.github.com/");
+        assert_eq!(api("http://github.com:80/"), "https://api.github.com/");
+        assert_eq!(
+            api("https://api.acme.ghe.com/"),
+            "https://api.acme.ghe.com/"
+        );
         assert_eq!(api("https://acme.ghe.com/"), "https://api.acme.ghe.com/");
         assert_eq!(
             api("https://ghe.example.com:8443/"),
@@ -278,29 +282,5 @@ mod tests {
             api("https://x.api.example.com/"),
             "https://x.api.example.com/"
         );
-    }
-
-    #[test]
-    fn pages_are_followed_on_the_same_host_only() {
-        let page = |link: &str| {
-            let mut response = HttpResponse {
-                status: http::StatusCode::OK,
-                headers: http::HeaderMap::new(),
-                body: Bytes::new(),
-                truncated: false,
-            };
-            response
-                .headers
-                .insert(LINK, HeaderValue::from_str(link).unwrap());
-            let api = Url::parse("https://api.github.com/").unwrap();
-            next_page(&response, &api).map(|url| url.to_string())
-        };
-        let here = "<https://api.github.com/x?page=1>; rel=\"prev\", <https://api.github.com/x?page=3>; rel=\"next\"";
-        assert_eq!(
-            page(here).as_deref(),
-            Some("https://api.github.com/x?page=3")
-        );
-        assert_eq!(page("<https://elsewhere.example/x>; rel=\"next\""), None);
-        assert_eq!(page("<https://api.github.com/x>; rel=\"last\""), None);
     }
 }

@@ -31,7 +31,7 @@ use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use futures::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
 };
 use crate::shared::git_repository::GitRepository;
+use crate::shared::pages;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -112,15 +113,16 @@ impl GitLab {
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<HttpRequest, Failure> {
-        let url = self.api.join(path).map_err(|error| misconfigured(&error))?;
-        let mut headers = HeaderMap::new();
+    fn url(&self, path: &str) -> Result<Url, Failure> {
+        self.api.join(path).map_err(|error| misconfigured(&error))
+    }
+
+    fn request(&self, method: Method, url: Url) -> HttpRequest {
+        let mut request = HttpRequest::new(method, url);
+        let headers = &mut request.headers;
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert("private-token", self.token.clone());
-        Ok(HttpRequest {
-            headers,
-            ..HttpRequest::new(method, url)
-        })
+        request
     }
 
     /// The newest entry of this name; entries have rising ids, whatever their order in the list.
@@ -131,10 +133,14 @@ impl GitLab {
     ) -> Result<Option<ListedStatus>, Failure> {
         let name = utf8_percent_encode(&status.id, NON_ALPHANUMERIC_QUERY);
         let path = format!("repository/commits/{}/statuses?name={name}", status.commit);
-        let (mut latest, mut page): (Option<ListedStatus>, _) = (None, String::new());
+        let (mut latest, mut next): (Option<ListedStatus>, _) = (None, Some(self.url(&path)?));
         for _ in 0..MOST_PAGES {
-            let request = self.request(Method::GET, &format!("{path}{page}"))?;
-            let response = context.look_up(request).await?;
+            let Some(url) = next else {
+                break;
+            };
+            let response = context
+                .look_up(self.request(Method::GET, url.clone()))
+                .await?;
             let listed: Vec<ListedStatus> = commit_status::json(&response, context)?;
             for one in listed {
                 let is_ours = one.name.as_deref() == Some(&status.id);
@@ -142,10 +148,7 @@ impl GitLab {
                     latest = Some(one);
                 }
             }
-            match next_page(&response) {
-                Some(next) => page = format!("&page={next}"),
-                None => break,
-            }
+            next = next_page(&response, &url);
         }
         Ok(latest)
     }
@@ -192,7 +195,8 @@ impl StatusHost for GitLab {
         context: &'a AttemptContext<'a>,
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
         Box::pin(async move {
-            let mut request = self.request(Method::POST, &format!("statuses/{}", status.commit))?;
+            let url = self.url(&format!("statuses/{}", status.commit))?;
+            let mut request = self.request(Method::POST, url);
             request
                 .headers
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -221,13 +225,22 @@ impl Notifier for GitLab {
     }
 }
 
+/// Numbered pages first: behind a proxy the links may name another host than the address does.
 /// Source: <https://docs.gitlab.com/api/rest/#pagination>.
-fn next_page(response: &HttpResponse) -> Option<u32> {
-    response
-        .headers
-        .get("x-next-page")?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+fn next_page(response: &HttpResponse, here: &Url) -> Option<Url> {
+    let Some(number) = response.headers.get("x-next-page") else {
+        return pages::next(response, here);
+    };
+    // It is empty on the last page.
+    let number: u32 = number.to_str().ok()?.trim().parse().ok()?;
+    let mut next = here.clone();
+    // Not through the pairs: that would spell the other parameters anew.
+    let others = here.query().unwrap_or_default().split('&');
+    let mut query: Vec<String> = others
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("page="))
+        .map(str::to_owned)
+        .collect();
+    query.push(format!("page={number}"));
+    next.set_query(Some(&query.join("&")));
+    Some(next)
 }

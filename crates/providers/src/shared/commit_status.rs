@@ -2,7 +2,7 @@
 //!
 //! What was posted last is remembered per Provider, repository, commit and id, so an unchanged status
 //! costs no call. On first contact the host is asked. When asking keeps failing the status is posted
-//! without knowing: better twice than not at all.
+//! without knowing: better twice than not at all. A host that asks for fewer requests is waited for.
 
 use bytes::Bytes;
 use domain::delivery::{Failure, FailureClass, Receipt, Remembered};
@@ -12,6 +12,8 @@ use futures::future::BoxFuture;
 use outbound::HttpResponse;
 use serde::Serialize;
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
+use tokio::time::Instant;
 
 use crate::classify;
 use crate::notifier::AttemptContext;
@@ -83,14 +85,18 @@ impl Status {
 
     /// SHA-1 of the id, for hosts with short keys.
     pub(crate) fn key(&self) -> String {
-        use std::fmt::Write as _;
-        let mut key = String::with_capacity(40);
-        for byte in Sha1::digest(&self.id) {
-            // Writing to a String cannot fail.
-            let _ = write!(key, "{byte:02x}");
-        }
-        key
+        hexadecimal(&Sha1::digest(&self.id))
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// One host and repository.
@@ -131,12 +137,7 @@ pub(crate) async fn write(
     context: &AttemptContext<'_>,
 ) -> Result<Receipt, Failure> {
     let status = Status::of(notification, host.words())?;
-    let key = format!(
-        "commit status|{provider}|{}|{}|{}",
-        host.repository(),
-        status.commit,
-        status.id
-    );
+    let key = memory_key(provider, &host.repository(), &status);
     let fingerprint = host.fingerprint(&status);
     let remembered = context.memory.recall(&key).await;
     let unchanged = match &remembered {
@@ -154,12 +155,34 @@ pub(crate) async fn write(
             remember,
         });
     }
-    let response = host.post(&status, notification, context).await?;
+    let response = host.post(&status, notification, context).await;
+    let response = response.map_err(|failure| during("writing the commit status", failure))?;
     Ok(Receipt {
         status: Some(response.status.as_u16()),
         unchanged: false,
         remember,
     })
+}
+
+/// What is remembered is found under a digest, because ids can be of any length.
+fn memory_key(provider: &str, repository: &str, status: &Status) -> String {
+    let mut digest = Sha256::new();
+    for part in [provider, repository, &status.commit, &status.id] {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    }
+    format!("commit status {}", hexadecimal(&digest.finalize()))
+}
+
+/// Says which call was refused; without an answer the failure speaks for itself.
+fn during(what: &str, failure: Failure) -> Failure {
+    if failure.status.is_none() {
+        return failure;
+    }
+    Failure {
+        detail: format!("{what}: {}", failure.detail),
+        ..failure
+    }
 }
 
 async fn is_there(
@@ -168,19 +191,37 @@ async fn is_there(
     notification: &Notification,
     context: &AttemptContext<'_>,
 ) -> Result<bool, Failure> {
-    let failure = match host.has(status, notification, context).await {
+    let asking = host.has(status, notification, context);
+    let answer = if context.attempt > POST_BLINDLY_AFTER {
+        // Leaves time to post in case there is no answer.
+        let left = context.deadline.saturating_duration_since(Instant::now());
+        let late = || {
+            Failure::new(
+                FailureClass::Unreachable,
+                "no answer about the commit status",
+            )
+        };
+        tokio::time::timeout(left / 2, asking)
+            .await
+            .unwrap_or_else(|_| Err(late()))
+    } else {
+        asking.await
+    };
+    let failure = match answer {
         Ok(is_there) => return Ok(is_there),
         Err(failure) => failure,
     };
-    // Permission to write does not imply permission to read, and hosts have bad hours.
+    // Permission to write does not imply permission to read, and hosts have bad hours. A host that
+    // throttles would refuse the status as well, and count it.
     let tries = match failure.class {
+        FailureClass::Throttled => u32::MAX,
         FailureClass::Misconfigured => 1,
         _ => POST_BLINDLY_AFTER,
     };
     if context.attempt > tries {
         Ok(false)
     } else {
-        Err(failure)
+        Err(during("looking up the commit status", failure))
     }
 }
 

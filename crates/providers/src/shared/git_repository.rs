@@ -2,10 +2,30 @@
 //!
 //! Errors never show the address: it may hold credentials.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
 use crate::ConfigError;
+
+/// What a part of a path may not contain as it is: Azure DevOps has projects with spaces.
+const ONE_SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
+
+/// A part of a repository's path as a segment of a URL.
+pub(crate) fn segment(part: &str) -> String {
+    utf8_percent_encode(part, ONE_SEGMENT).to_string()
+}
 
 /// A repository: where its host is, and its path there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +59,10 @@ impl GitRepository {
         };
         let path = path.trim_matches('/');
         let path = path.strip_suffix(".git").unwrap_or(path);
+        // They would climb out of the place in the API that the rest of a URL names.
+        if path.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(invalid());
+        }
         Ok(Self {
             host,
             path: path.to_owned(),
@@ -67,14 +91,15 @@ fn from_url(url: &Url) -> Option<(Url, String)> {
             Some(port) => format!("{}://{host}:{port}/", url.scheme()),
             None => format!("{}://{host}/", url.scheme()),
         },
-        "ssh" | "git" | "git+ssh" => format!("https://{host}/"),
+        "ssh" | "git" | "git+ssh" | "ssh+git" => format!("https://{host}/"),
         _ => return None,
     };
-    let path = percent_decode_str(url.path())
-        .decode_utf8()
-        .ok()?
-        .into_owned();
-    Some((Url::parse(&host).ok()?, path))
+    Some((Url::parse(&host).ok()?, decoded(url.path())?))
+}
+
+fn decoded(path: &str) -> Option<String> {
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    Some(path.into_owned())
 }
 
 /// `[user@]host:path`.
@@ -89,12 +114,12 @@ fn from_short_form(address: &str) -> Option<(Url, String)> {
     };
     let (path, _query) = path.split_once('?').unwrap_or((path, ""));
     // `scheme://…` is no short form.
-    if path.starts_with("//") || !is_name(host, "._-") || !is_name(path, "./_-") {
+    if path.starts_with("//") || !is_name(host, "._-") || !is_name(path, "./_-~+%") {
         return None;
     }
     Some((
         Url::parse(&format!("https://{host}/")).ok()?,
-        path.to_owned(),
+        decoded(path)?,
     ))
 }
 
@@ -152,6 +177,16 @@ mod tests {
                 "foo/bar",
             ),
             (
+                "git@ssh.dev.azure.com:v3/org/my%20project/repo",
+                "https://ssh.dev.azure.com/",
+                "v3/org/my project/repo",
+            ),
+            (
+                "git+ssh://git@example.com:2222/~foo/bar.git/",
+                "https://example.com/",
+                "~foo/bar",
+            ),
+            (
                 "http://127.0.0.1:3000/foo/bar/",
                 "http://127.0.0.1:3000/",
                 "foo/bar",
@@ -166,6 +201,13 @@ mod tests {
     }
 
     #[test]
+    fn parts_stay_within_their_segment() {
+        assert_eq!(segment("my project"), "my%20project");
+        assert_eq!(segment("a/b?c#d%e\\f"), "a%2Fb%3Fc%23d%25e%5Cf");
+        assert_eq!(segment("Fleet-Infra_1.0~x"), "Fleet-Infra_1.0~x");
+    }
+
+    #[test]
     fn what_is_no_repository_is_refused_without_being_shown() {
         for address in [
             "",
@@ -173,6 +215,12 @@ mod tests {
             "file:///foo/bar",
             "hunter2 secret",
             "git@host:a b",
+            "git@host:../../bar",
+            "https://host/foo/..%2Fbar",
+            "C:\\repositories\\bar",
+            "host:",
+            "https://host/%ff",
+            "ftp://host/foo/bar",
         ] {
             let error = GitRepository::parse(address)
                 .expect_err(address)

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::notifier::AttemptContext;
 use crate::shared::commit_status::json;
+use crate::shared::git_repository::segment;
 use crate::{ConfigError, ProviderSettings};
 
 /// The App as the Secret describes it.
@@ -26,7 +27,7 @@ pub(crate) struct GitHubApp {
 }
 
 enum Installation {
-    Id(String),
+    Id(u64),
     Owner(String),
 }
 
@@ -48,6 +49,25 @@ struct TokenAnswer {
     expires_at: Option<Timestamp>,
 }
 
+/// A token of an installation.
+pub(crate) struct Token {
+    /// As it is sent.
+    pub(crate) bearer: HeaderValue,
+    /// Whether it was minted for an earlier call.
+    pub(crate) is_from_cache: bool,
+}
+
+impl Token {
+    fn new(token: &Secret<String>, is_from_cache: bool) -> Result<Self, Failure> {
+        let bearer = ProviderSettings::secret_header(&format!("Bearer {}", token.expose()))
+            .map_err(|error| Failure::new(FailureClass::Misconfigured, error.to_string()))?;
+        Ok(Self {
+            bearer,
+            is_from_cache,
+        })
+    }
+}
+
 impl GitHubApp {
     /// Reads the App from a Secret; `None` if there is none in it. `api` is the host's API, used when
     /// the Secret does not name one.
@@ -66,7 +86,9 @@ impl GitHubApp {
             text(secret, "githubAppInstallationID"),
             text(secret, "githubAppInstallationOwner"),
         ) {
-            (Some(id), None) => Installation::Id(id),
+            (Some(id), None) => Installation::Id(id.parse().map_err(|_| {
+                ConfigError::new("githubAppInstallationID in the Secret is no number")
+            })?),
             (None, Some(owner)) => Installation::Owner(owner),
             (Some(_), Some(_)) => {
                 return Err(ConfigError::new(
@@ -90,7 +112,11 @@ impl GitHubApp {
         let api = match text(secret, "githubAppBaseURL") {
             None => api.clone(),
             Some(base) => Url::parse(&format!("{}/", base.trim_end_matches('/')))
-                .map_err(|_| ConfigError::new("githubAppBaseURL in the Secret is no URL"))?,
+                .ok()
+                .filter(|base| matches!(base.scheme(), "http" | "https"))
+                .ok_or_else(|| {
+                    ConfigError::new("githubAppBaseURL in the Secret is no http or https URL")
+                })?,
         };
         Ok(Some(Self {
             cache_key: cache_key(settings, &api),
@@ -102,17 +128,28 @@ impl GitHubApp {
     }
 
     /// A token of the installation, from the cache if it is still good.
-    pub(crate) async fn token(
-        &self,
-        context: &AttemptContext<'_>,
-    ) -> Result<Secret<String>, Failure> {
+    pub(crate) async fn token(&self, context: &AttemptContext<'_>) -> Result<Token, Failure> {
         let now = context.clock.now();
         if let Some(token) = context.tokens.get(&self.cache_key, now) {
-            return Ok(token);
+            return Token::new(&token, true);
         }
+        let token = self.mint(now, context).await?;
+        Token::new(&token, false)
+    }
+
+    /// Lets go of a token that GitHub does not take any more.
+    pub(crate) fn forget(&self, context: &AttemptContext<'_>) {
+        context.tokens.remove(&self.cache_key);
+    }
+
+    async fn mint(
+        &self,
+        now: Timestamp,
+        context: &AttemptContext<'_>,
+    ) -> Result<Secret<String>, Failure> {
         let jwt = self.jwt(now)?;
         let installation = match &self.installation {
-            Installation::Id(id) => id.clone(),
+            Installation::Id(id) => *id,
             Installation::Owner(owner) => self.find_installation(owner, &jwt, context).await?,
         };
         let path = format!("app/installations/{installation}/access_tokens");
@@ -138,15 +175,15 @@ impl GitHubApp {
         owner: &str,
         jwt: &HeaderValue,
         context: &AttemptContext<'_>,
-    ) -> Result<String, Failure> {
+    ) -> Result<u64, Failure> {
         for kind in ["orgs", "users"] {
-            let path = format!("{kind}/{owner}/installation");
+            let path = format!("{kind}/{}/installation", segment(owner));
             let response = context.send(self.request(Method::GET, &path, jwt)?).await?;
             if response.status == StatusCode::NOT_FOUND && kind == "orgs" {
                 continue;
             }
             let answer: InstallationAnswer = json(&response, context)?;
-            return Ok(answer.id.to_string());
+            return Ok(answer.id);
         }
         Err(Failure::new(
             FailureClass::Misconfigured,
@@ -164,7 +201,8 @@ impl GitHubApp {
             Failure::new(FailureClass::Misconfigured, format!("github app: {error}"))
         })?;
         let mut request = HttpRequest::new(method, url);
-        request.headers = headers(jwt.clone());
+        request.headers = headers();
+        request.headers.insert(AUTHORIZATION, jwt.clone());
         Ok(request)
     }
 
@@ -187,7 +225,7 @@ impl GitHubApp {
 }
 
 /// The headers of every call to GitHub.
-pub(crate) fn headers(authorization: HeaderValue) -> HeaderMap {
+pub(crate) fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(
         ACCEPT,
@@ -197,7 +235,6 @@ pub(crate) fn headers(authorization: HeaderValue) -> HeaderMap {
         "x-github-api-version",
         HeaderValue::from_static("2022-11-28"),
     );
-    headers.insert(AUTHORIZATION, authorization);
     headers
 }
 

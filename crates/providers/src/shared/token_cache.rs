@@ -42,6 +42,12 @@ impl TokenCache {
             .map(|cached| cached.token.clone())
     }
 
+    /// Forgets a token that the service does not take any more.
+    pub(crate) fn remove(&self, key: &str) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.remove(key);
+    }
+
     /// Keeps a token for 80 % of what is left of its life, at most an hour.
     pub fn put(&self, key: String, token: Secret<String>, expires: Timestamp, now: Timestamp) {
         if self.most == 0 {

@@ -21,6 +21,7 @@ pub(crate) struct Bench {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) clock: Arc<MovableClock>,
+    pub(crate) facts: Arc<Facts>,
     pub(crate) courier: Courier,
     alert: Arc<ValidAlert>,
 }
@@ -40,11 +41,12 @@ impl Bench {
         let object = object.expect("a Provider").clone();
         let alert = alert_for(&object);
         let catalog = Arc::new(Catalog::default());
+        let facts = Arc::new(Facts::default());
         let courier = Courier::new(CourierSettings {
             catalog: Arc::clone(&catalog),
             secrets: Arc::clone(&secrets) as _,
             transport,
-            memory: Arc::new(Facts::default()),
+            memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 10,
             max_notifiers: 10,
@@ -53,6 +55,7 @@ impl Bench {
             catalog,
             secrets,
             clock,
+            facts,
             courier,
             alert,
         };

@@ -3,8 +3,10 @@
 #![cfg(test)]
 
 mod bench;
+mod commit_status;
 mod conformance;
 mod courier;
 mod every_kind;
 mod fixtures;
+mod github_app;
 mod render;

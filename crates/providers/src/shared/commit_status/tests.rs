@@ -160,13 +160,44 @@ fn when_asking_keeps_failing_it_is_posted_all_the_same() {
     for (class, tries) in [
         (FailureClass::Misconfigured, 1),
         (FailureClass::ServerFault, 3),
-        (FailureClass::Throttled, 3),
+        (FailureClass::Unreachable, 3),
+        (FailureClass::Rejected, 3),
     ] {
         let (_, posts, receipt) = outcome(None, Err(class), tries);
         assert_eq!((posts, receipt.unwrap_err().class), (0, class));
         let (_, posts, receipt) = outcome(None, Err(class), tries + 1);
         assert_eq!((posts, receipt.is_ok()), (1, true));
     }
+}
+
+/// T21.
+#[test]
+fn a_host_that_throttles_is_waited_for() {
+    let (questions, posts, receipt) = outcome(None, Err(FailureClass::Throttled), 100);
+    assert_eq!((questions, posts), (1, 0));
+    assert_eq!(receipt.unwrap_err().class, FailureClass::Throttled);
+}
+
+#[test]
+fn what_is_remembered_depends_on_everything_that_tells_statuses_apart() {
+    let status = |id: &str, commit: &str| Status {
+        id: id.to_owned(),
+        commit: commit.to_owned(),
+        state: "success",
+        description: String::new(),
+        name: String::new(),
+    };
+    let key = memory_key("apps/one", "https://host/a/b", &status("id", "c0ffee"));
+    let others = [
+        memory_key("apps/two", "https://host/a/b", &status("id", "c0ffee")),
+        memory_key("apps/one", "https://host/a/c", &status("id", "c0ffee")),
+        memory_key("apps/one", "https://host/a/b", &status("di", "c0ffee")),
+        memory_key("apps/one", "https://host/a/b", &status("id", "decade")),
+        memory_key("apps/onehttps:", "//host/a/b", &status("id", "c0ffee")),
+    ];
+    assert!(!others.contains(&key));
+    let long = memory_key("apps/one", "", &status(&"x".repeat(100_000), "c0ffee"));
+    assert_eq!(long.len(), key.len());
 }
 
 #[test]
