@@ -1,0 +1,20 @@
+//! The built binary, as people and controllers meet it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests end at the first surprise"
+)]
+
+mod bad_input;
+mod command_line;
+mod configuration;
+mod crashes;
+mod destinations;
+mod disk;
+mod guide;
+mod secrecy;
+mod shutdown;
+mod support;
