@@ -20,6 +20,7 @@ use outbound::{
     url_for_humans,
 };
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::courier;
 use crate::notifier::AttemptContext;
@@ -84,9 +85,9 @@ pub async fn render(
     Ok(Rendered {
         requests,
         redactor,
-        hides_paths: matches!(
+        hides_paths: !matches!(
             provider.capabilities.family,
-            Family::Chat | Family::Forward | Family::Incident
+            Family::CommitStatus | Family::ChangeRequest
         ),
     })
 }
@@ -109,11 +110,11 @@ impl Rendered {
     }
 
     fn text_of(&self, request: &HttpRequest) -> String {
-        // The paths of webhooks are their credentials.
+        // The paths of webhooks are their credentials; those of an API are what people want to see.
         let url = if self.hides_paths {
             url_for_humans(&request.url)
         } else {
-            self.redactor.redact(request.url.as_str())
+            without_user_information(&request.url)
         };
         let mut text = format!("{} {url}\n", request.method);
         for (name, value) in &request.headers {
@@ -133,6 +134,14 @@ impl Rendered {
             format!("{text}\n{body}\n")
         }
     }
+}
+
+fn without_user_information(url: &Url) -> String {
+    let mut url = url.clone();
+    // Neither can fail for a URL with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
 }
 
 fn laid_out(body: &[u8]) -> String {
