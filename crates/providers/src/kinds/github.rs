@@ -162,8 +162,11 @@ impl GitHub {
                 .send(HttpRequest::new(Method::GET, url), context)
                 .await?;
             let listed: Vec<ListedStatus> = commit_status::json(&response, context)?;
-            // GitHub lists the newest first.
-            let is_ours = |one: &ListedStatus| one.context.as_deref() == Some(&status.id);
+            // GitHub lists the newest first, and takes contexts that differ in case for the same.
+            let is_ours = |one: &ListedStatus| {
+                let context = one.context.as_deref().unwrap_or_default();
+                context.eq_ignore_ascii_case(&status.id)
+            };
             if let Some(found) = listed.into_iter().find(is_ours) {
                 return Ok(Some(found));
             }

@@ -171,7 +171,7 @@ async fn a_host_that_throttles_look_ups_is_sent_nothing_else() {
     }
 }
 
-/// Never answers look-ups.
+/// Never answers look-ups, and takes its time for the rest.
 struct Hanging(Arc<ScriptedTransport>);
 
 impl HttpTransport for Hanging {
@@ -182,7 +182,11 @@ impl HttpTransport for Hanging {
         options: &'a SendOptions,
     ) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         if request.method == Method::POST {
-            return self.0.send(request, route, options);
+            return async move {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                self.0.send(request, route, options).await
+            }
+            .boxed();
         }
         futures::future::pending().boxed()
     }
@@ -229,6 +233,7 @@ async fn github_lists_are_read_until_our_status_shows() {
     };
     for (last, methods) in [
         (json!([github("ci/other", 1), github(ID, 2)]), "GGG"),
+        (json!([github(&ID.to_uppercase(), 2)]), "GGG"),
         (json!([github("ci/other", 1)]), "GGGP"),
     ] {
         let scripted = Scripted::new(
@@ -281,30 +286,36 @@ async fn gitlab_lists_are_read_to_the_end_and_the_newest_counts() {
     let path = "/api/v4/projects/octo%2Ffleet-infra/repository/commits/\
                 731f7eaddfb6af01cb2173e18f0f75b0ba780ef1/statuses";
     let name = "name=kustomization%2Fwebapp%2F0c9c2e41";
+    let link = |page: u32| format!("<https://gitlab.com{path}?{name}&page={page}>; rel=\"next\"");
     // By number, as everywhere, and by link alone, as a proxy may leave it.
-    for headers in [
-        json!({"x-next-page": "2", "link": "<https://other.example/>; rel=\"next\""}),
-        json!({"link": format!("<https://gitlab.com{path}?{name}&page=2>; rel=\"next\"")}),
+    let by_number =
+        |page: &str| json!({"x-next-page": page, "link": "<https://x.test/>; rel=next"});
+    for [first, second, third] in [
+        [by_number("2"), by_number("3"), json!({"x-next-page": ""})],
+        [
+            json!({"link": link(2)}),
+            json!({"link": link(3)}),
+            json!({}),
+        ],
     ] {
-        for (last, methods) in [("success", "GG"), ("failed", "GGP")] {
+        for (last, methods) in [("success", "GGG"), ("failed", "GGGP")] {
+            let page = |query: &str, headers: &Value, body: Value| {
+                let query = format!("{name}{query}");
+                json!({"method": "GET", "query": query, "headers": headers, "body": body})
+            };
             let scripted = Scripted::new(
                 "gitlab",
                 answers(&json!([
-                    {
-                        "method": "GET", "query": name, "headers": headers,
-                        "body": [gitlab(7, "failed"), gitlab(3, "success")],
-                    },
-                    {
-                        "method": "GET", "query": format!("{name}&page=2"),
-                        "headers": {"x-next-page": ""}, "body": [gitlab(9, last)],
-                    },
+                    page("", &first, json!([gitlab(7, "failed"), gitlab(3, "success")])),
+                    page("&page=2", &second, json!([gitlab(9, last)])),
+                    page("&page=3", &third, json!([gitlab(8, "failed")])),
                     {"method": "POST", "status": 201},
                 ])),
             );
             let event = fixtures::delivered("gitlab").event;
             let outcome = scripted.attempt(&event, 1).await;
             assert!(matches!(outcome, Outcome::Delivered(_)));
-            assert_eq!(scripted.methods(), methods, "{headers}");
+            assert_eq!(scripted.methods(), methods, "{first}");
         }
     }
 }

@@ -15,13 +15,13 @@ use testkit::{MovableClock, ScriptedTransport};
 use crate::bench::{Bench, describe};
 use crate::fixtures;
 
-struct Key {
-    pem: String,
+pub(crate) struct Key {
+    pub(crate) pem: String,
     public: Vec<u8>,
 }
 
 /// Made for each run: no private key belongs into a repository.
-fn key() -> &'static Key {
+pub(crate) fn key() -> &'static Key {
     static MADE: OnceLock<Key> = OnceLock::new();
     MADE.get_or_init(|| {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();

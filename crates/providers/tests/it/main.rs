@@ -8,5 +8,6 @@ mod conformance;
 mod courier;
 mod every_kind;
 mod fixtures;
+mod github_api;
 mod github_app;
 mod render;
