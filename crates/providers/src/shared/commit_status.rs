@@ -11,6 +11,7 @@ use domain::{Capabilities, Family, Notification, provider::Progressing};
 use futures::future::BoxFuture;
 use outbound::HttpResponse;
 use serde::Serialize;
+use serde_json::Value;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use tokio::time::Instant;
@@ -256,12 +257,33 @@ pub(crate) fn misconfigured(error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// The answer to a status that was posted.
+///
+/// Some redirects turn a POST into a GET, such as those from http to https, and at the same place a
+/// GET lists statuses: a success that wrote nothing.
 pub(crate) fn posted(
     response: HttpResponse,
     context: &AttemptContext<'_>,
 ) -> Result<HttpResponse, Failure> {
     classify::by_status(&response, context.clock.now())?;
+    if is_list(&response.body) {
+        return Err(Failure {
+            status: Some(response.status.as_u16()),
+            ..misconfigured(
+                &"the service listed statuses instead of taking one, as it does after a redirect; \
+                  does the address begin with https, and is it the repository's present one?",
+            )
+        });
+    }
     Ok(response)
+}
+
+/// A list as GitHub and GitLab send it, or as Azure DevOps does.
+fn is_list(body: &[u8]) -> bool {
+    match serde_json::from_slice(body) {
+        Ok(Value::Array(_)) => true,
+        Ok(Value::Object(object)) => object.get("value").is_some_and(Value::is_array),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -84,9 +84,19 @@ impl GitRepository {
     }
 }
 
+/// Hosts that speak https whatever an address says: a token is not sent to them in the clear.
+fn is_public(host: &str) -> bool {
+    matches!(
+        host,
+        "github.com" | "gitlab.com" | "bitbucket.org" | "dev.azure.com"
+    ) || host.ends_with(".visualstudio.com")
+        || host.ends_with(".ghe.com")
+}
+
 fn from_url(url: &Url) -> Option<(Url, String)> {
     let host = url.host_str()?;
     let host = match url.scheme() {
+        "http" if is_public(host) => format!("https://{host}/"),
         "http" | "https" => match url.port() {
             Some(port) => format!("{}://{host}:{port}/", url.scheme()),
             None => format!("{}://{host}/", url.scheme()),
@@ -125,6 +135,8 @@ fn from_short_form(address: &str) -> Option<(Url, String)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(address: &str) -> (String, String) {
@@ -187,6 +199,16 @@ mod tests {
                 "~foo/bar",
             ),
             (
+                "http://gitlab.com/foo/bar",
+                "https://gitlab.com/",
+                "foo/bar",
+            ),
+            (
+                "http://acme.visualstudio.com:80/foo/_git/bar",
+                "https://acme.visualstudio.com/",
+                "foo/_git/bar",
+            ),
+            (
                 "http://127.0.0.1:3000/foo/bar/",
                 "http://127.0.0.1:3000/",
                 "foo/bar",
@@ -197,6 +219,32 @@ mod tests {
                 (host.to_owned(), path.to_owned()),
                 "{address}"
             );
+        }
+    }
+
+    proptest! {
+        /// Whatever is read stays on the host that the address names, without its credentials.
+        #[test]
+        fn no_address_leads_elsewhere(
+            scheme in "(https://|http://|ssh://|git@)",
+            user in "([a-z]{1,5}(:[a-z]{8})?@)?",
+            separator in "[:/]",
+            path in "[a-zA-Z0-9 .:/%?#~\\\\_-]{0,40}",
+            any in any::<String>(),
+        ) {
+            let _ = GitRepository::parse(&any);
+            let address = format!("{scheme}{user}git.example.com{separator}{path}");
+            if let Ok(repository) = GitRepository::parse(&address) {
+                let host = &repository.host;
+                prop_assert_eq!(host.host_str(), Some("git.example.com"));
+                prop_assert_eq!((host.username(), host.password()), ("", None));
+                for part in repository.path.split('/') {
+                    let url = host.join(&format!("api/{}/end", segment(part))).unwrap();
+                    prop_assert_eq!(url.host_str(), host.host_str());
+                    prop_assert!(url.path().starts_with("/api/") && url.path().ends_with("/end"));
+                    prop_assert_eq!(url.query(), None);
+                }
+            }
         }
     }
 

@@ -375,3 +375,21 @@ async fn a_page_to_sign_in_means_that_the_token_is_wrong() {
         assert!(said.contains("asks to sign in"), "{said}");
     }
 }
+
+/// T20.
+#[tokio::test]
+async fn a_list_is_no_proof_that_a_status_was_written() {
+    for kind in kinds() {
+        for list in [json!([]), json!({"count": 0, "value": []})] {
+            let mut responses = fixtures::delivered(kind).responses;
+            let last = responses.last_mut().unwrap();
+            (last.status, last.body) = (Some(200), Some(list));
+            let scripted = Scripted::new(kind, responses);
+            let event = fixtures::delivered(kind).event;
+            let said = describe(&scripted.attempt(&event, 1).await);
+            let expected = "misconfigured: writing the commit status: the service listed statuses";
+            assert!(said.starts_with(expected), "{kind}: {said}");
+            assert!(scripted.bench.facts.all().is_empty(), "{kind}");
+        }
+    }
+}
