@@ -61,6 +61,9 @@ const API: &str = "https://api.bitbucket.org/2.0/repositories";
 /// A status needs a link, and there is none to an object in a cluster.
 const LINK: &str = "https://bitbucket.org";
 
+/// Characters that a name may have.
+const LONGEST_NAME: usize = 255;
+
 fn check(provider: &Provider) -> Vec<Problem> {
     address::check_repository(provider, |repository| repository.parts::<2>().map(|_| ()))
 }
@@ -168,7 +171,7 @@ impl StatusHost for Bitbucket {
                 key: &status.key(),
                 url: LINK,
                 state: status.state,
-                name: &status.name,
+                name: &status.name.chars().take(LONGEST_NAME).collect::<String>(),
                 description: &status.description,
             })?;
             commit_status::posted(context.send(request).await?, context)

@@ -55,6 +55,9 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     page: include_str!("bitbucket_server.rs"),
 };
 
+/// Characters that a name may have.
+const LONGEST_NAME: usize = 255;
+
 fn check(provider: &Provider) -> Vec<Problem> {
     if provider.address.is_empty() {
         return address::check_url(provider);
@@ -175,7 +178,8 @@ impl BitbucketServer {
 
 /// The name that people see, with the description since it shows nowhere else.
 fn name(status: &Status) -> String {
-    format!("{} [{}]", status.name, status.description)
+    let name = format!("{} [{}]", status.name, status.description);
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 impl StatusHost for BitbucketServer {

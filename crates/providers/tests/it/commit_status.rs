@@ -393,3 +393,29 @@ async fn a_list_is_no_proof_that_a_status_was_written() {
         }
     }
 }
+
+/// T34.
+#[tokio::test]
+async fn texts_stay_within_the_limits_of_each_host() {
+    for (kind, limit) in [
+        ("azuredevops", 255),
+        ("bitbucket", 255),
+        ("bitbucketserver", 255),
+        ("github", 140),
+        ("gitlab", 255),
+    ] {
+        let fixture = fixtures::delivered(kind);
+        let mut event = fixture.event.clone();
+        event["reason"] = json!("é".repeat(1000));
+        event["involvedObject"]["name"] = json!("n".repeat(253));
+        let scripted = Scripted::new(kind, fixture.responses.clone());
+        assert_eq!(describe(&scripted.attempt(&event, 1).await), "delivered");
+        let sent = scripted.transport.sent();
+        let body: Value = serde_json::from_slice(&sent.last().unwrap().request.body).unwrap();
+        assert_eq!(body["description"], json!("é".repeat(limit)), "{kind}");
+        // Elsewhere the name is the id, which must stay as it is.
+        if let (true, Some(name)) = (kind.starts_with("bitbucket"), body["name"].as_str()) {
+            assert_eq!(name.chars().count(), 255, "{kind}");
+        }
+    }
+}
