@@ -10,6 +10,9 @@ use crate::tree::{Tree, extension, prefixed};
 
 const OURS: &str = "notification.toolkit.fluxcd.io";
 
+/// Where the types are; their module documentation is their page.
+const PAGES: &str = "crates/providers/src/kinds/";
+
 /// Checks them all.
 pub(crate) fn run() -> Result<()> {
     let fanfare = Fanfare::build()?;
@@ -20,7 +23,13 @@ pub(crate) fn run() -> Result<()> {
     for (number, (source, blocks)) in examples.iter().enumerate() {
         let folder = scratch.path().join(number.to_string());
         write_blocks(&folder, blocks)?;
-        let output = fanfare.output(&["check", &folder.to_string_lossy()])?;
+        let mut arguments = vec!["check".to_owned(), folder.to_string_lossy().into_owned()];
+        let secrets = scratch.path().join(format!("{number}-secrets"));
+        if source.starts_with(PAGES) && write_placeholders(&secrets, blocks)? {
+            arguments.push(format!("--secrets-dir={}", secrets.display()));
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = fanfare.output(&arguments)?;
         if !output.status.success() {
             failures += 1;
             println!("error: the manifests in {source} do not pass `fanfare check`:");
@@ -49,6 +58,27 @@ fn write_blocks(folder: &Path, blocks: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Stand-ins for the Secrets that a type's page describes in its table instead of showing them.
+/// Answers whether there are any.
+fn write_placeholders(folder: &Path, blocks: &[String]) -> Result<bool> {
+    for name in blocks.iter().flat_map(|block| secret_names(block)) {
+        let secret = folder.join("flux-system").join(name);
+        std::fs::create_dir_all(&secret)?;
+        for (key, value) in [("address", "https://example.com/hook"), ("token", "token")] {
+            std::fs::write(secret.join(key), value)?;
+        }
+    }
+    Ok(folder.exists())
+}
+
+/// Names behind `secretRef`.
+fn secret_names(block: &str) -> impl Iterator<Item = &str> {
+    block
+        .split("secretRef:\n")
+        .skip(1)
+        .filter_map(|rest| rest.lines().next()?.trim().strip_prefix("name: "))
+}
+
 /// Manifests by the place they are in: a document, a provider's user page, a folder of examples.
 fn collect(tree: &Tree) -> BTreeMap<String, Vec<String>> {
     let mut examples: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -57,7 +87,7 @@ fn collect(tree: &Tree) -> BTreeMap<String, Vec<String>> {
         // Generated pages show what the sources say.
         let blocks = if extension(path) == Some("md") && !path.starts_with("docs/reference/") {
             yaml_blocks(text)
-        } else if path.starts_with("crates/providers/src/kinds/") {
+        } else if path.starts_with(PAGES) {
             yaml_blocks(&module_page(text))
         } else if path.starts_with("examples/") && extension(path) == Some("yaml") {
             examples
@@ -100,6 +130,13 @@ fn yaml_blocks(markdown: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_secrets_are_found() {
+        let block = "spec:\n  type: acme\n  secretRef:\n    name: acme-token\n";
+        assert_eq!(secret_names(block).collect::<Vec<_>>(), ["acme-token"]);
+        assert_eq!(secret_names("spec:\n  type: acme\n").count(), 0);
+    }
 
     #[test]
     fn manifests_are_found_in_documents_pages_and_folders() {

@@ -41,8 +41,16 @@ impl Fanfare {
 
     /// Runs a command to its end.
     pub(crate) fn output(&self, arguments: &[&str]) -> Result<Output> {
-        Command::new(&self.path)
+        // Neither a terminal's width nor somebody's settings may show in the output.
+        let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("FANFARE_") {
+                command.env_remove(name);
+            }
+        }
+        command
             .args(arguments)
+            .stdin(Stdio::null())
             .output()
             .with_context(|| format!("running {}", self.path.display()))
     }

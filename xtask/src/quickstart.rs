@@ -68,7 +68,8 @@ fn step(number: u32, text: &str) {
     println!("\n{number}. {text}");
 }
 
-fn copy_manifests(example: &Path, scratch: &Path, port: u16) -> Result<PathBuf> {
+/// Copies manifests into a folder of its own, with the port at which the receiver listens.
+pub(crate) fn copy_manifests(example: &Path, scratch: &Path, port: u16) -> Result<PathBuf> {
     let config = scratch.join("config");
     std::fs::create_dir_all(&config)?;
     for file in files(example)? {

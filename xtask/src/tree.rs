@@ -117,12 +117,14 @@ pub(crate) fn product_part<'text>(path: &str, text: &'text str) -> &'text str {
     text.get(..end).unwrap_or(text)
 }
 
-/// Lines with something in front of each and an end behind it.
+/// Lines with something in front of each and an end behind it; empty ones stay empty.
 pub(crate) fn prefixed<'text>(lines: impl Iterator<Item = &'text str>, prefix: &str) -> String {
     let mut text = String::new();
     for line in lines {
-        text.push_str(prefix);
-        text.push_str(line);
+        if !line.is_empty() {
+            text.push_str(prefix);
+            text.push_str(line);
+        }
         text.push('\n');
     }
     text
