@@ -23,7 +23,12 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 /// Fuzzes for a while; `false` when something broke.
 pub(crate) fn run(target: &Target, time: Duration) -> Result<bool> {
     note_panics();
-    let seed = match std::env::var("FUZZ_SEED") {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one setting of a tool that is run by hand"
+    )]
+    let given = std::env::var("FUZZ_SEED");
+    let seed = match given {
         Ok(seed) => seed.parse().context("FUZZ_SEED is no number")?,
         Err(_) => RandomState::new().build_hasher().finish(),
     };

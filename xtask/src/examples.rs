@@ -153,8 +153,11 @@ mod tests {
             ("examples/quickstart/b.yaml", &block),
         ]);
         let found = collect(&tree);
-        assert_eq!(found["README.md"], [block.clone()]);
-        assert_eq!(found["crates/providers/src/kinds/acme.rs"], [block.clone()]);
+        assert_eq!(found["README.md"], std::slice::from_ref(&block));
+        assert_eq!(
+            found["crates/providers/src/kinds/acme.rs"],
+            std::slice::from_ref(&block)
+        );
         assert_eq!(found["examples/quickstart"].len(), 2);
     }
 }
