@@ -12,7 +12,7 @@ pub(crate) fn for_error(error: &anyhow::Error) -> Option<String> {
             return Some(for_bind(error));
         }
         if let Some(error) = cause.downcast_ref::<delivery::store::open::OpenError>() {
-            return error.hint().map(|hint| hint.to_string());
+            return error.hint().map(str::to_owned);
         }
         None
     })

@@ -69,11 +69,28 @@ pub(crate) enum Command {
 
 /// The end of one attempt.
 struct Finished {
-    id: DeliveryId,
+    attempt: AttemptKey,
     provider: ObjectKey,
     /// When the lane's next delivery is due.
     next_due: Option<Timestamp>,
     verdict: BreakerVerdict,
+}
+
+/// Tells attempts apart: a delivery that was settled for later may be claimed again before the worker
+/// hears of the end of its first attempt, and then counts one attempt more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct AttemptKey {
+    id: DeliveryId,
+    attempts: u32,
+}
+
+impl AttemptKey {
+    fn of(claimed: &Claimed) -> Self {
+        Self {
+            id: claimed.delivery.id,
+            attempts: claimed.attempts,
+        }
+    }
 }
 
 /// What an attempt says about its destination.
@@ -89,7 +106,7 @@ pub(crate) struct Worker {
     commands: mpsc::Receiver<Command>,
     finished: mpsc::Receiver<Finished>,
     queues: Queues,
-    in_flight: HashSet<DeliveryId>,
+    in_flight: HashSet<AttemptKey>,
     attempts: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -225,19 +242,18 @@ impl Worker {
                 return;
             }
         };
+        for claimed in claims.claimed {
+            self.start(claimed);
+        }
         match claims.next_due {
             Some(at) => self.queues.due(&provider, at),
             None => self.queues.drained(&provider),
         }
-        for claimed in claims.claimed {
-            self.start(claimed);
-        }
     }
 
     fn start(&mut self, claimed: Claimed) {
-        let id = claimed.delivery.id;
-        // After a jump of the clock a lease may seem to have run out.
-        if !self.in_flight.insert(id) {
+        // After a jump of the clock a lease may seem to have run out; the attempt that runs settles.
+        if !self.in_flight.insert(AttemptKey::of(&claimed)) {
             return;
         }
         self.queues.started(&claimed.delivery.provider);
@@ -312,7 +328,7 @@ impl Worker {
     }
 
     async fn finish(&mut self, finished: Finished) {
-        self.in_flight.remove(&finished.id);
+        self.in_flight.remove(&finished.attempt);
         let now = self.shared.clock.now();
         let jitter = self.shared.random.fraction();
         let queue = self.queues.finished(&finished.provider);
@@ -344,7 +360,7 @@ impl Worker {
 
 async fn attempt(shared: &Shared, claimed: Claimed) -> Finished {
     let now = shared.clock.now();
-    let id = claimed.delivery.id;
+    let key = AttemptKey::of(&claimed);
     let provider = claimed.delivery.provider.clone();
     let (settlement, verdict) = match settlement::before_attempt(&claimed, shared.policy, now) {
         Some(settlement) => (settlement, BreakerVerdict::Nothing),
@@ -353,7 +369,7 @@ async fn attempt(shared: &Shared, claimed: Claimed) -> Finished {
     report(shared, &claimed, &settlement);
     let next_due = settle(shared, &claimed, settlement).await;
     Finished {
-        id,
+        attempt: key,
         provider,
         next_due,
         verdict,

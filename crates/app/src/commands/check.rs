@@ -10,7 +10,7 @@ use crate::cli::{CheckArguments, Format};
 use crate::output;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Report<'a> {
     severity: &'static str,
     file: String,
     line: Option<usize>,
@@ -30,7 +30,7 @@ pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let problems = configuration.problems();
     match arguments.format.output {
         Format::Json => {
-            output::print_json(&problems.iter().map(line).collect::<Vec<_>>())?;
+            output::print_json(&problems.iter().map(report).collect::<Vec<_>>())?;
         }
         Format::Text => {
             for problem in problems {
@@ -81,8 +81,8 @@ fn text(problem: &FileProblem) -> String {
     text
 }
 
-fn line(problem: &FileProblem) -> Line<'_> {
-    Line {
+fn report(problem: &FileProblem) -> Report<'_> {
+    Report {
         severity: severity(problem),
         file: problem.file.display().to_string(),
         line: problem.position.map(|position| position.line),

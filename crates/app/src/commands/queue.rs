@@ -2,6 +2,7 @@
 
 mod channel;
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use delivery::store::{Backlog, DeliveryView, EventView};
@@ -86,10 +87,12 @@ fn list_text(deliveries: &[DeliveryView], backlog: Backlog, now: Timestamp) -> S
             .collect();
         text.push_str(&output::table(&header, &rows));
     }
-    text.push_str(&format!(
-        "\n{} waiting ({} of them parked), {} accepted events to be planned\n",
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "\n{} waiting ({} of them parked), {} accepted events to be planned",
         backlog.live, backlog.parked, backlog.unplanned
-    ));
+    );
     text
 }
 
@@ -275,12 +278,12 @@ async fn change(arguments: &ChangeArguments, change: Change) -> anyhow::Result<E
         output::complain(&format!("{total} so far …"));
     }
     channel.close().await;
-    let (verb, key) = match change {
-        Change::Replay => ("replayed", "replayed"),
-        Change::Drop => ("dropped", "dropped"),
+    let verb = match change {
+        Change::Replay => "replayed",
+        Change::Drop => "dropped",
     };
     match arguments.format.output {
-        Format::Json => output::print_json(&serde_json::json!({ key: total }))?,
+        Format::Json => output::print_json(&serde_json::json!({ verb: total }))?,
         Format::Text => output::print_line(&format!("{total} {verb}"))?,
     }
     Ok(ExitCode::SUCCESS)

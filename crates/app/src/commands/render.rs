@@ -1,5 +1,6 @@
 //! `fanfare render`: the exact requests that an event would cause, credentials redacted.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -90,12 +91,12 @@ fn text(renderings: &[Rendering]) -> String {
     }
     let mut text = String::new();
     for rendering in renderings {
-        text.push_str(&format!(
-            "# {} to {}\n",
-            rendering.alert, rendering.provider
-        ));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# {} to {}", rendering.alert, rendering.provider);
         match &rendering.problem {
-            Some(problem) => text.push_str(&format!("cannot be sent: {problem}\n")),
+            Some(problem) => {
+                let _ = writeln!(text, "cannot be sent: {problem}");
+            }
             None => text.push_str(&rendering.requests),
         }
         text.push('\n');

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use crate::cli::{Format, SendArguments};
@@ -48,7 +49,7 @@ pub(super) fn execute(arguments: &SendArguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn post(url: url::Url, body: Vec<u8>) -> anyhow::Result<HttpResponse> {
-    let client = compose::client(outbound::EgressPolicy::default(), &mut Default::default())?;
+    let client = compose::client(outbound::EgressPolicy::default(), &mut Registry::default())?;
     let mut request = HttpRequest::new(Method::POST, url);
     request
         .headers
