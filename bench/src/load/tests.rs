@@ -1,3 +1,5 @@
+//! The load generator against a server that counts.
+
 use super::*;
 use crate::sink::{Mode, Sink};
 

@@ -1,3 +1,5 @@
+//! Documents, places of fields, bounds.
+
 use std::fmt::Write as _;
 
 use serde_json::json;

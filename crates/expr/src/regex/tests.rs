@@ -1,3 +1,5 @@
+//! Regular expressions mean what they mean in Go.
+
 use super::Pattern;
 
 fn literals(source: &str) -> Option<Vec<String>> {

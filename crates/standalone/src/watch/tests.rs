@@ -1,3 +1,5 @@
+//! Changes of a folder, without a folder.
+
 use std::fs;
 use std::path::PathBuf;
 
