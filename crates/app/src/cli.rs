@@ -59,7 +59,7 @@ pub(crate) struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct SecretsArgument {
-    /// Folder with Secrets as files: DIR/<namespace>/<name>/<key>
+    /// Folder with Secrets as files: DIR/NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "FANFARE_SECRETS_DIR")]
     pub(crate) secrets_dir: Option<PathBuf>,
 }

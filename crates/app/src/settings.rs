@@ -14,7 +14,7 @@ pub(crate) struct ConfigurationArguments {
     /// Folder with Provider, Alert and Secret manifests
     #[arg(long, value_name = "DIR", env = "FANFARE_CONFIG")]
     pub(crate) config: PathBuf,
-    /// Folder with Secrets as files: DIR/<namespace>/<name>/<key>
+    /// Folder with Secrets as files: DIR/NAMESPACE/NAME/KEY
     #[arg(long, value_name = "DIR", env = "FANFARE_SECRETS_DIR")]
     pub(crate) secrets_dir: Option<PathBuf>,
 }

@@ -26,6 +26,17 @@ pub(crate) fn start(arguments: LogArguments) -> anyhow::Result<()> {
     }
     .with_filter(level);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines))?;
+    std::panic::set_hook(Box::new(|panic| {
+        // What a panic says may hold what tenants wrote; where it happened is enough to find it.
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(
+            place,
+            "a part of the program panicked, which is a bug; the rest goes on"
+        );
+    }));
     Ok(())
 }
 

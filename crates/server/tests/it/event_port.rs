@@ -168,7 +168,7 @@ fn request_bytes(request: &Value) -> Vec<u8> {
     for pair in request["headers"].as_array().into_iter().flatten() {
         let header = pair[0].as_str().unwrap();
         names.push(header.to_lowercase());
-        head.push_str(&format!("{header}: {}\r\n", fill(&pair[1])));
+        head.extend([header, ": ", &fill(&pair[1]), "\r\n"]);
     }
     let has = |name: &str| names.iter().any(|found| found == name);
     if !has("host") && request["no_host"] != true {
@@ -179,7 +179,7 @@ fn request_bytes(request: &Value) -> Vec<u8> {
     if chunk.is_some() {
         head.push_str("Transfer-Encoding: chunked\r\n");
     } else if !has("content-length") && !has("transfer-encoding") && sends_length {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
