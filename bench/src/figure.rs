@@ -105,19 +105,29 @@ impl Figure {
     }
 }
 
-/// One figure per id, in order of first appearance, each the median of its runs.
+/// One figure per id, in order of first appearance, each the median of its runs, as is its floor.
 pub(crate) fn medians(figures: impl Iterator<Item = Figure>) -> Vec<Figure> {
-    let mut medians: Vec<Figure> = Vec::new();
+    let mut medians: Vec<(Figure, Vec<f64>)> = Vec::new();
     for figure in figures {
-        match medians.iter_mut().find(|known| known.id == figure.id) {
-            Some(known) => known.runs.extend(figure.runs),
-            None => medians.push(figure),
+        let floor = figure.floor.as_ref().map(|floor| floor.value);
+        match medians.iter_mut().find(|(known, _)| known.id == figure.id) {
+            Some((known, floors)) => {
+                known.runs.extend(figure.runs);
+                floors.extend(floor);
+            }
+            None => medians.push((figure, floor.into_iter().collect())),
         }
     }
-    for figure in &mut medians {
-        figure.value = median(&figure.runs);
-    }
     medians
+        .into_iter()
+        .map(|(mut figure, floors)| {
+            figure.value = median(&figure.runs);
+            if let Some(floor) = &mut figure.floor {
+                floor.value = median(&floors);
+            }
+            figure
+        })
+        .collect()
 }
 
 /// Those of the checks `FIGURE=RATIO` that do not hold.
@@ -210,10 +220,13 @@ mod tests {
 
     #[test]
     fn several_runs_give_their_median() {
-        let runs = [3.0, 1.0, 20.0].map(|value| Figure::higher("a", value, "/s"));
+        let runs = [3.0, 1.0, 20.0]
+            .map(|value| Figure::higher("a", value, "/s").floor(value * 10.0, "bare"));
         let medians = medians(runs.into_iter());
         assert_eq!(medians.len(), 1);
         assert!((medians[0].value - 3.0).abs() < f64::EPSILON);
+        let floor = medians[0].floor.as_ref().unwrap();
+        assert!((floor.value - 30.0).abs() < f64::EPSILON);
         assert!((median(&[1.0, 2.0]) - 1.5).abs() < f64::EPSILON);
     }
 

@@ -57,18 +57,17 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
     };
     let conditions = conditions::read(&laboratory, command_line);
 
-    say("measuring floors")?;
-    let (floors, floor_figures) = floor::measure(&laboratory).await?;
-    print_all(&floor_figures)?;
-    let mut runs: Vec<Vec<Figure>> = vec![floor_figures];
+    let mut runs: Vec<Vec<Figure>> = Vec::new();
     let mut errors = Vec::new();
-    for scenario in chosen {
-        for repetition in 1..=command_line.repeat {
-            say(&format!(
-                "{} ({repetition} of {})",
-                scenario.name(),
-                command_line.repeat
-            ))?;
+    // Repetitions go round and round, so that what else the machine does spreads over all figures.
+    for repetition in 1..=command_line.repeat {
+        let of = command_line.repeat;
+        say(&format!("floors ({repetition} of {of})"))?;
+        let (floors, figures) = floor::measure(&laboratory).await?;
+        print_all(&figures)?;
+        runs.push(figures);
+        for scenario in &chosen {
+            say(&format!("{} ({repetition} of {of})", scenario.name()))?;
             match scenario.run(&laboratory, &floors).await {
                 Ok(figures) => {
                     print_all(&figures)?;
