@@ -1,111 +1,169 @@
-//! The embedded store: one SQLite file, one thread that writes, two that read.
+//! The embedded store: SQLite with a write-ahead log, one thread that writes, two that read.
 //!
-//! Writes are grouped: the writer takes what waits, runs it in one transaction, and answers when the
-//! commit is on disk (WAL, `synchronous=FULL`). Claims are leases in memory, since one process owns
-//! the directory and a restart voids them all.
-//!
-//! In each lane the first live delivery is marked as its head; only heads can be claimed, so a claim
-//! is one look-up in an index by Provider and due time.
+//! What is answered is on the medium (`synchronous = FULL`), and commits are shared by all that wait.
+//! One process uses a directory at a time, which makes it safe to keep leases and counts in memory.
 
-mod counters;
+mod change;
+mod claims;
+mod fault;
 mod inspect;
 mod journal;
+mod leases;
+mod ledger;
 mod lock;
-mod names;
+mod memory;
 mod outbox;
 mod prune;
 mod reader;
-mod row;
+mod rows;
 mod schema;
+mod selection;
+mod status;
 mod writer;
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use api::ObjectKey;
-use domain::Position;
-use domain::delivery::DeliveryId;
+use domain::delivery::{DeliveryId, DeliveryState, Position};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
-use super::open::{OpenError, QueueLimit, StoreSettings};
+use self::change::Change;
+use self::fault::Fault;
+use self::journal::Append;
+use self::leases::Leases;
+use self::ledger::{Books, Ledger};
+use self::reader::Reader;
+use self::selection::Selection;
+use self::status::Status;
+use self::writer::{Message, Task, Writer};
+use super::open::{OpenError, StoreSettings};
 use super::{
     Backlog, Claimed, Claims, DeliveryFilter, DeliveryView, EventView, JournalEntry, NewEvent,
     OnAppended, PlannedEvent, RecentKey, Retention, Settlement, Store, StoreError, SummaryRow,
 };
 
-use counters::Counters;
-use lock::DirectoryLock;
-use outbox::Leases;
-use reader::Reader;
-use writer::Writer;
+/// Operations that may wait for the writer. Beyond it events are refused at once, and all other
+/// callers wait.
+const QUEUE: usize = 4096;
 
-/// Heads made due per transaction, so that a long queue does not hold appends up.
-const HASTEN_BATCH: usize = 2000;
+/// What an operation weighs that touches many rows.
+const HEAVY: usize = 256;
 
 /// The embedded store.
 pub(super) struct SqliteStore {
-    writer: Writer,
-    /// Serves dispatcher and worker.
-    claims: Reader,
-    /// Serves people, whose questions may take long.
-    views: Reader,
-    leases: Arc<Leases>,
-    counters: Arc<Counters>,
-    limit: QueueLimit,
-    /// Held until the store is dropped.
-    _lock: DirectoryLock,
+    writer: mpsc::Sender<Message>,
+    /// For claims and the journal.
+    quick: Reader,
+    /// For people's questions.
+    patient: Reader,
+    leases: Leases,
+    status: Arc<Status>,
 }
 
 impl SqliteStore {
-    /// Opens or makes the store in a directory.
+    /// Opens the store of a directory, or makes one. See [`open`](super::open::open).
     pub(super) fn open(settings: StoreSettings) -> Result<Self, OpenError> {
-        let lock = DirectoryLock::take(&settings.directory, settings.lock_wait)?;
-        let path = settings.directory.join(schema::FILE);
-        let connection = schema::open_for_writing(&path)?;
-        let damaged = |error: rusqlite::Error| OpenError::Damaged {
-            path: path.clone(),
-            reason: error.to_string(),
+        let directory = settings.directory;
+        lock::create_directory(&directory)?;
+        let lock = lock::acquire(&directory, settings.lock_wait)?;
+        let connection = schema::open(&directory)?;
+        let path = directory.join(schema::FILE);
+        let ledger = Ledger::load(&connection).map_err(|error| schema::broken(&path, &error))?;
+        let leases = Leases::default();
+        let status = Arc::new(Status::new(settings.queue_limit));
+        let quick = start_reader("store-read", &directory)?;
+        let patient = start_reader("store-inspect", &directory)?;
+        let (sender, messages) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            connection,
+            ledger,
+            leases: leases.clone(),
+            status: status.clone(),
+            lock,
         };
-        let counters = Arc::new(Counters::load(&connection).map_err(damaged)?);
-        let state = writer::State::load(&connection, counters.clone()).map_err(damaged)?;
-        let reader = |cache_kib| {
-            let connection = schema::open_for_reading(&path, cache_kib)?;
-            Ok(Reader::start(connection))
-        };
+        writer.publish();
+        std::thread::Builder::new()
+            .name("store-write".to_owned())
+            .spawn(move || writer.run(messages))
+            .map_err(|source| no_thread(path, source))?;
         Ok(Self {
-            claims: reader(4096).map_err(damaged)?,
-            views: reader(2048).map_err(damaged)?,
-            writer: Writer::start(connection, state),
-            leases: Arc::default(),
-            counters,
-            limit: settings.queue_limit,
-            _lock: lock,
+            writer: sender,
+            quick,
+            patient,
+            leases,
+            status,
         })
     }
 
-    fn refusal(&self) -> Option<StoreError> {
-        let backlog = self.counters.backlog();
-        if backlog.live + backlog.unplanned >= self.limit.deliveries {
-            return Some(StoreError::Full(format!(
-                "{} events and deliveries wait, which is the limit",
-                backlog.live + backlog.unplanned
-            )));
-        }
-        if backlog.bytes >= self.limit.bytes {
-            return Some(StoreError::Full(format!(
-                "{} bytes are in use, the limit is {}",
-                backlog.bytes, self.limit.bytes
-            )));
-        }
-        None
+    /// Has the writer do something and waits until it is on the medium.
+    async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, StoreError>
+    where
+        F: FnMut(&mut Books<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (task, answer) = Task::new(weight, work);
+        self.writer
+            .send(Message::Operate(Box::new(task)))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
     }
+
+    async fn change(
+        &self,
+        change: Change,
+        filter: &DeliveryFilter,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let asked = filter.clone();
+        let candidates = self
+            .patient
+            .read(move |connection| change.candidates(connection, &asked, limit))
+            .await?;
+        if candidates.is_empty() {
+            return Ok(0);
+        }
+        let asked = filter.clone();
+        self.write(candidates.len().max(HEAVY), move |books| {
+            change.apply(books, &candidates, &asked, now)
+        })
+        .await
+    }
+}
+
+fn start_reader(name: &str, directory: &Path) -> Result<Reader, OpenError> {
+    let connection = schema::open_reader(directory)?;
+    Reader::start(name, connection)
+        .map_err(|source| no_thread(directory.join(schema::FILE), source))
+}
+
+fn no_thread(path: PathBuf, source: io::Error) -> OpenError {
+    OpenError::Inaccessible { path, source }
 }
 
 impl Store for SqliteStore {
     fn append(&self, event: NewEvent, on_appended: OnAppended) {
-        match self.refusal() {
-            Some(refusal) => on_appended(Err(refusal)),
-            None => self.writer.append(event, on_appended),
+        if let Err(full) = self.status.check_room() {
+            return on_appended(Err(full));
+        }
+        let Some(append) = Append::new(&event, on_appended) else {
+            return;
+        };
+        // Waiting here would hold up the thread of the caller.
+        match self.writer.try_send(Message::Operate(Box::new(append))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => {
+                let text = format!("{QUEUE} operations wait for the disk");
+                message.refuse(StoreError::Full(text));
+            }
+            Err(TrySendError::Closed(message)) => message.refuse(StoreError::Closed),
         }
     }
 
@@ -114,12 +172,18 @@ impl Store for SqliteStore {
         since: Timestamp,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<RecentKey>, StoreError>> {
-        self.claims
-            .ask(move |connection| journal::recent_keys(connection, since, limit))
+        self.quick
+            .read(move |connection| journal::recent_keys(connection, since, limit))
+            .boxed()
     }
 
     fn planned_up_to(&self) -> BoxFuture<'_, Result<Position, StoreError>> {
-        self.claims.ask(journal::planned_up_to)
+        let planned = if self.writer.is_closed() {
+            Err(StoreError::Closed)
+        } else {
+            Ok(self.status.planned())
+        };
+        std::future::ready(planned).boxed()
     }
 
     fn read_after(
@@ -127,22 +191,25 @@ impl Store for SqliteStore {
         after: Position,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<JournalEntry>, StoreError>> {
-        self.claims
-            .ask(move |connection| journal::read_after(connection, after, limit))
+        self.quick
+            .read(move |connection| journal::read_after(connection, after, limit))
+            .boxed()
     }
 
     fn commit(
         &self,
         plans: Vec<PlannedEvent>,
     ) -> BoxFuture<'_, Result<Vec<ObjectKey>, StoreError>> {
-        self.writer
-            .run(move |context| outbox::commit(context, &plans))
+        let weight = plans.iter().map(|plan| 1 + plan.deliveries.len()).sum();
+        self.write(weight, move |books| outbox::commit(books, &plans))
+            .boxed()
     }
 
     fn due(&self) -> BoxFuture<'_, Result<Vec<(ObjectKey, Timestamp)>, StoreError>> {
         let leases = self.leases.clone();
-        self.claims
-            .ask(move |connection| outbox::due(connection, &leases))
+        self.quick
+            .read(move |connection| claims::due(connection, &leases))
+            .boxed()
     }
 
     fn claim<'a>(
@@ -152,11 +219,19 @@ impl Store for SqliteStore {
         limit: usize,
         lease_until: Timestamp,
     ) -> BoxFuture<'a, Result<Claims, StoreError>> {
-        let leases = self.leases.clone();
-        let provider = provider.clone();
-        self.claims.ask(move |connection| {
-            outbox::claim(connection, &leases, &provider, now, limit, lease_until)
-        })
+        let (leases, provider) = (self.leases.clone(), provider.clone());
+        let unclaimed = self.leases.clone();
+        self.quick
+            .read_or(
+                move |connection| {
+                    claims::claim(connection, &leases, &provider, now, limit, lease_until)
+                },
+                move |lost: Claims| {
+                    let rows = lost.claimed.iter().map(|claim| claim.delivery.id);
+                    claims::give_back(&unclaimed, rows.map(rows::row_id));
+                },
+            )
+            .boxed()
     }
 
     fn settle(
@@ -164,16 +239,12 @@ impl Store for SqliteStore {
         claimed: &Claimed,
         settlement: Settlement,
     ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
-        let id = claimed.delivery.id;
-        let settled = self
-            .writer
-            .run(move |context| outbox::settle(context, id, &settlement));
-        Box::pin(async move {
-            let next_due = settled.await?;
-            // Only now: a claim that sees the lease gone also sees the commit.
-            self.leases.end(id);
-            Ok(next_due)
+        let (id, attempts) = (claimed.delivery.id, claimed.attempts);
+        let lane = rows::digest_number(claimed.delivery.lane.0);
+        self.write(1, move |books| {
+            outbox::settle(books, id, lane, attempts, &settlement)
         })
+        .boxed()
     }
 
     fn hasten<'a>(
@@ -182,32 +253,32 @@ impl Store for SqliteStore {
         parked_only: bool,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
-            let mut total = 0;
+        async move {
+            let now = rows::micros(now);
             loop {
                 let provider = provider.clone();
-                let hastened = self
-                    .writer
-                    .run(move |context| {
-                        outbox::hasten(context, &provider, parked_only, now, HASTEN_BATCH)
+                let (changed, is_any) = self
+                    .write(HEAVY, move |books| {
+                        outbox::hasten(books, &provider, parked_only, now)
                     })
                     .await?;
-                total += hastened;
-                if hastened < HASTEN_BATCH {
-                    return Ok(total > 0);
+                if changed < outbox::HASTEN {
+                    return Ok(is_any);
                 }
             }
-        })
+        }
+        .boxed()
     }
 
     fn recall<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
         let key = key.to_owned();
-        self.claims
-            .ask(move |connection| outbox::recall(connection, &key))
+        self.quick
+            .read(move |connection| memory::recall(connection, &key))
+            .boxed()
     }
 
     fn backlog(&self) -> Backlog {
-        self.counters.backlog()
+        self.status.backlog()
     }
 
     fn list<'a>(
@@ -216,19 +287,35 @@ impl Store for SqliteStore {
         before: Option<DeliveryId>,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<DeliveryView>, StoreError>> {
-        let filter = filter.clone();
-        self.views
-            .ask(move |connection| inspect::list(connection, &filter, before, limit))
+        async move {
+            let mut before = before.map_or(i64::MAX, rows::row_id);
+            let mut views = Vec::new();
+            loop {
+                let (filter, left) = (filter.clone(), limit - views.len());
+                let (found, next) = self
+                    .patient
+                    .read(move |connection| list_some(connection, &filter, before, left))
+                    .await?;
+                views.extend(found);
+                match next {
+                    Some(next) if views.len() < limit => before = next,
+                    _ => return Ok(views),
+                }
+            }
+        }
+        .boxed()
     }
 
     fn summary(&self, limit: usize) -> BoxFuture<'_, Result<Vec<SummaryRow>, StoreError>> {
-        self.views
-            .ask(move |connection| inspect::summary(connection, limit))
+        self.patient
+            .read(move |connection| inspect::summary(connection, limit))
+            .boxed()
     }
 
     fn event(&self, position: Position) -> BoxFuture<'_, Result<Option<EventView>, StoreError>> {
-        self.views
-            .ask(move |connection| inspect::event(connection, position))
+        self.patient
+            .read(move |connection| inspect::event(connection, position))
+            .boxed()
     }
 
     fn replay<'a>(
@@ -237,9 +324,7 @@ impl Store for SqliteStore {
         limit: usize,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        let filter = filter.clone();
-        self.writer
-            .run(move |context| inspect::replay(context, &filter, limit, now))
+        self.change(Change::Replay, filter, limit, now).boxed()
     }
 
     fn drop_deliveries<'a>(
@@ -248,10 +333,7 @@ impl Store for SqliteStore {
         limit: usize,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        let filter = filter.clone();
-        let leases = self.leases.clone();
-        self.writer
-            .run(move |context| inspect::drop_deliveries(context, &leases, &filter, limit, now))
+        self.change(Change::Drop, filter, limit, now).boxed()
     }
 
     fn prune(
@@ -259,15 +341,43 @@ impl Store for SqliteStore {
         retention: Retention,
         now: Timestamp,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.writer
-            .run(move |context| prune::prune(context, retention, now))
+        self.status.expect_history(retention.bytes);
+        self.write(HEAVY, move |books| prune::prune(books, retention, now))
+            .boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            self.writer.close().await;
-            self.claims.close();
-            self.views.close();
-        })
+        async move {
+            self.quick.close().await;
+            self.patient.close().await;
+            let (reply, done) = oneshot::channel();
+            if self.writer.send(Message::Close(reply)).await.is_ok() {
+                let _ = done.await;
+            }
+        }
+        .boxed()
     }
+}
+
+/// One read transaction's worth of a list, and where to go on.
+fn list_some(
+    connection: &rusqlite::Connection,
+    filter: &DeliveryFilter,
+    before: i64,
+    limit: usize,
+) -> Result<(Vec<DeliveryView>, Option<i64>), Fault> {
+    let states = if filter.states.is_empty() {
+        &DeliveryState::ALL
+    } else {
+        &*filter.states
+    };
+    let Some(selection) = Selection::of(connection, filter, states)? else {
+        return Ok((Vec::new(), None));
+    };
+    let (rows, next) = if selection.needs_walk() {
+        selection.piece(connection, before, limit)?
+    } else {
+        (selection.newest(connection, before, limit)?, None)
+    };
+    Ok((inspect::views(connection, &rows)?, next))
 }

@@ -1,92 +1,89 @@
-//! The journal of accepted events.
+//! The journal: events in order of arrival.
 
-use std::sync::Arc;
-
-use api::to_wire_json;
-use domain::{CleanEvent, EventKey, Position};
+use domain::EventKey;
+use domain::delivery::Position;
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use crate::store::{JournalEntry, NewEvent, RecentKey, StoreError};
+use super::fault::Fault;
+use super::ledger::Books;
+use super::rows;
+use super::writer::Operation;
+use crate::store::{JournalEntry, NewEvent, OnAppended, RecentKey, StoreError};
 
-use super::row;
-use super::writer::Context;
+/// The clock may step back, so keys are not strictly in order of time: the search ends after so many
+/// that are too old.
+const OLD_KEYS: usize = 1024;
 
-pub(super) fn append(context: &mut Context<'_>, new: &NewEvent) -> Result<i64, StoreError> {
-    let body =
-        to_wire_json(new.event.event()).map_err(|error| StoreError::Failed(error.to_string()))?;
-    let position = *context.last_position + 1;
-    context
-        .connection
-        .prepare_cached(
-            "INSERT INTO events (position, received_at, key, interval_start, body)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute((
-            position,
-            row::time_number(new.received_at),
-            new.key.0.as_slice(),
-            row::time_number(new.interval_start),
+/// An event on its way into the journal.
+pub(super) struct Append {
+    received_at: i64,
+    interval_start: i64,
+    key: [u8; 32],
+    body: Vec<u8>,
+    position: Position,
+    on_appended: Option<OnAppended>,
+}
+
+impl Append {
+    /// Encodes an event, on the thread of the caller. If that is impossible it is answered at once.
+    pub(super) fn new(event: &NewEvent, on_appended: OnAppended) -> Option<Self> {
+        let body = match serde_json::to_vec(event.event.event()) {
+            Ok(body) => body,
+            Err(error) => {
+                on_appended(Err(StoreError::from(&Fault::Encoding(error))));
+                return None;
+            }
+        };
+        Some(Self {
+            received_at: rows::micros(event.received_at),
+            interval_start: rows::micros(event.interval_start),
+            key: event.key.0,
             body,
-        ))?;
-    *context.last_position = position;
-    context.delta.unplanned += 1;
-    Ok(position)
+            position: Position::default(),
+            on_appended: Some(on_appended),
+        })
+    }
 }
 
-/// The greatest position ever given; planned events may be pruned, so the cursor counts too.
-pub(super) fn last_position(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row(
-        "SELECT max(coalesce((SELECT max(position) FROM events), 0),
-                    (SELECT value FROM meta WHERE key = 'planned_up_to'))",
-        [],
-        |row| row.get(0),
-    )
+impl Operation for Append {
+    fn weight(&self) -> usize {
+        1
+    }
+
+    fn apply(&mut self, books: &mut Books<'_>) -> Result<(), Fault> {
+        let position = books.counts.last + 1;
+        books
+            .connection
+            .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                position,
+                self.received_at,
+                self.interval_start,
+                self.key
+            ])?;
+        books
+            .connection
+            .prepare_cached("INSERT INTO bodies VALUES (?1, ?2)")?
+            .execute(params![position, self.body])?;
+        books.counts.last = position;
+        books.counts.unplanned += 1;
+        self.position = rows::position(position);
+        Ok(())
+    }
+
+    fn answer(mut self: Box<Self>, result: Result<(), StoreError>) {
+        if let Some(on_appended) = self.on_appended.take() {
+            on_appended(result.map(|()| self.position));
+        }
+    }
 }
 
-pub(super) fn planned_up_to(connection: &Connection) -> Result<Position, StoreError> {
-    Ok(row::position(planned_number(connection)?))
-}
-
-pub(super) fn planned_number(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT value FROM meta WHERE key = 'planned_up_to'")?
-        .query_row([], |row| row.get(0))
-}
-
-pub(super) fn read_after(
-    connection: &Connection,
-    after: Position,
-    limit: usize,
-) -> Result<Vec<JournalEntry>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT position, received_at, body FROM events
-         WHERE position > ?1 ORDER BY position LIMIT ?2",
-    )?;
-    let entries = statement.query_map(
-        (
-            row::position_number(after),
-            i64::try_from(limit).unwrap_or(i64::MAX),
-        ),
-        |found| {
-            let body = found.get_ref(2)?.as_bytes().unwrap_or_default();
-            Ok(JournalEntry {
-                position: row::position(found.get(0)?),
-                received_at: row::time(found.get(1)?),
-                event: decode(body),
-            })
-        },
-    )?;
-    Ok(entries.collect::<rusqlite::Result<_>>()?)
-}
-
-/// A stored event; `None` if it cannot be read any more.
-pub(super) fn decode(body: &[u8]) -> Option<Arc<CleanEvent>> {
-    match api::event::decode(body) {
-        Ok(event) => Some(Arc::new(CleanEvent::from_journal(event))),
-        Err(error) => {
-            tracing::error!(%error, "a stored event cannot be read");
-            None
+impl Drop for Append {
+    fn drop(&mut self) {
+        // Nobody is left without an answer, not even when the writer is gone.
+        if let Some(on_appended) = self.on_appended.take() {
+            on_appended(Err(StoreError::Closed));
         }
     }
 }
@@ -95,25 +92,45 @@ pub(super) fn recent_keys(
     connection: &Connection,
     since: Timestamp,
     limit: usize,
-) -> Result<Vec<RecentKey>, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT received_at, key, interval_start FROM events ORDER BY position DESC LIMIT ?1",
+) -> Result<Vec<RecentKey>, Fault> {
+    let since = rows::micros(since);
+    let mut statement = connection.prepare_cached(
+        "SELECT received_at, interval_start, key FROM events ORDER BY position DESC",
     )?;
-    let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
-    let since = row::time_number(since);
-    let mut keys = Vec::new();
-    while let Some(found) = rows.next()? {
-        if found.get::<_, i64>(0)? < since {
-            break;
+    let mut found = statement.query([])?;
+    let (mut keys, mut old) = (Vec::new(), 0);
+    while keys.len() < limit && old < OLD_KEYS {
+        let Some(row) = found.next()? else { break };
+        if row.get::<_, i64>(0)? < since {
+            old += 1;
+            continue;
         }
-        let key: Vec<u8> = found.get(1)?;
-        // A key of another length is damaged; its event may then be taken once more.
-        if let Ok(key) = <[u8; 32]>::try_from(key) {
-            keys.push(RecentKey {
-                key: EventKey(key),
-                interval_start: row::time(found.get(2)?),
-            });
-        }
+        keys.push(RecentKey {
+            key: EventKey(row.get(2)?),
+            interval_start: rows::time(row.get(1)?),
+        });
     }
     Ok(keys)
+}
+
+pub(super) fn read_after(
+    connection: &Connection,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<JournalEntry>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT e.position, e.received_at, b.body FROM events e \
+         LEFT JOIN bodies b ON b.position = e.position \
+         WHERE e.position > ?1 ORDER BY e.position LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let entries = statement.query_map([rows::position_number(after), limit], |row| {
+        Ok(JournalEntry {
+            position: rows::position(row.get(0)?),
+            received_at: rows::time(row.get(1)?),
+            // Whatever is stored there: what is no event must not stop the others.
+            event: row.get_ref(2)?.as_bytes().ok().and_then(rows::event),
+        })
+    })?;
+    Ok(entries.collect::<Result<_, _>>()?)
 }

@@ -1,79 +1,104 @@
-//! One process per data directory: an advisory lock that the system lets go when the process ends.
+//! The data directory and the lock that makes one process its only user.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::store::open::OpenError;
 
+/// Name of the lock file in the data directory. It stays when the process ends; what counts is the
+/// lock on it, which the system drops with the process.
 const FILE: &str = "lock";
 
-/// Between two tries for the lock.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often a held lock is tried again.
+const POLL: Duration = Duration::from_millis(20);
 
-/// The lock, held until dropped.
+/// The lock; held until dropped.
+#[derive(Debug)]
 pub(super) struct DirectoryLock {
     _file: File,
 }
 
-impl DirectoryLock {
-    /// Makes the directory if needed and takes its lock, waiting for at most `wait`.
-    pub(super) fn take(directory: &Path, wait: Duration) -> Result<Self, OpenError> {
-        let unusable = |source: io::Error| OpenError::Directory {
-            path: directory.to_owned(),
+/// Makes a directory, for this user only, unless it is there.
+pub(super) fn create_directory(path: &Path) -> Result<(), OpenError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| OpenError::Directory {
+            path: path.to_owned(),
             source,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(unusable)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(directory.join(FILE))
-            .map_err(unusable)?;
-        let deadline = Instant::now() + wait;
-        let mut is_announced = false;
-        while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            if error != rustix::io::Errno::WOULDBLOCK {
-                return Err(unusable(error.into()));
-            }
-            if Instant::now() >= deadline {
-                return Err(OpenError::Locked {
-                    path: directory.to_owned(),
-                    pid: read_pid(&mut file),
-                });
-            }
-            if !is_announced {
-                is_announced = true;
-                tracing::info!(
-                    directory = %directory.display(),
-                    "waiting for another process to let go of the data directory"
-                );
-            }
-            std::thread::sleep(PAUSE);
-        }
-        write_pid(&mut file).map_err(unusable)?;
-        Ok(Self { _file: file })
-    }
+        })
 }
 
-fn read_pid(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+/// Opens a file for this user only; makes it if it is missing, changes nothing in it.
+pub(super) fn open_file(path: &Path) -> Result<File, OpenError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| inaccessible(path, source))
+}
+
+/// Takes the lock, waiting for it at most `wait`.
+pub(super) fn acquire(directory: &Path, wait: Duration) -> Result<DirectoryLock, OpenError> {
+    let path = directory.join(FILE);
+    let mut file = open_file(&path)?;
+    let started = Instant::now();
+    let mut has_told = false;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(errno) => return Err(inaccessible(&path, errno.into())),
+        }
+        let pid = holder(&mut file);
+        let left = wait.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(OpenError::Locked {
+                path: directory.to_owned(),
+                pid,
+            });
+        }
+        if !has_told {
+            has_told = true;
+            tracing::info!(
+                directory = %directory.display(),
+                holder.pid = pid,
+                wait.seconds = wait.as_secs(),
+                "another process uses the data directory; waiting for it to stop"
+            );
+        }
+        std::thread::sleep(POLL.min(left));
+    }
+    write_pid(&mut file).map_err(|source| inaccessible(&path, source))?;
+    Ok(DirectoryLock { _file: file })
 }
 
 fn write_pid(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    writeln!(file, "{}", std::process::id())?;
-    fs::File::sync_data(file)
+    writeln!(file, "{}", std::process::id())
+}
+
+fn holder(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn inaccessible(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Inaccessible {
+        path: path.to_owned(),
+        source,
+    }
 }

@@ -1,137 +1,125 @@
-//! Removes settled history, a bounded amount at a time, the oldest first.
+//! Removes settled history, oldest first, a bounded amount per call.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::OptionalExtension;
+use rusqlite::Connection;
 
-use crate::store::{Retention, StoreError};
-
-use super::writer::Context;
-use super::{journal, outbox, row};
+use super::fault::Fault;
+use super::ledger::Books;
+use super::rows;
+use super::writer::used_bytes;
+use crate::store::Retention;
 
 /// Events looked at per call.
 const EVENTS: i64 = 500;
 
-/// Pages given back to the file system per call.
-const PAGES: i64 = 1000;
+/// Deliveries removed per call; an event may have many.
+const DELIVERIES: usize = 4000;
 
-/// Names kept before unused ones are looked for.
-const MOST_NAMES: i64 = 10_000;
+/// Free pages given back to the file system per call (1 MiB).
+const PAGES: i64 = 256;
 
+/// Free pages that stay for reuse, so that the file does not shrink and grow all the time.
+const SPARE_PAGES: i64 = 256;
+
+/// Removes some; whether there is more to do.
 pub(super) fn prune(
-    context: &mut Context<'_>,
+    books: &mut Books<'_>,
     retention: Retention,
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    context.counters.measure(context.connection)?;
-    let is_over = context.counters.backlog().bytes > retention.bytes;
+) -> Result<bool, Fault> {
     let age = SignedDuration::try_from(retention.age).unwrap_or(SignedDuration::MAX);
-    let cutoff = now.checked_sub(age).map_or(i64::MIN, row::time_number);
-    let planned = journal::planned_number(context.connection)?;
-    let candidates: Vec<(i64, i64)> = context
-        .connection
-        .prepare_cached(
-            "SELECT position, received_at FROM events
-             WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3",
-        )?
-        .query_map((*context.prune_cursor, planned, EVENTS), |found| {
-            Ok((found.get(0)?, found.get(1)?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut removed = 0;
-    let mut has_reached_kept = candidates.len() < usize::try_from(EVENTS).unwrap_or(usize::MAX);
-    for (position, received_at) in candidates {
-        if received_at >= cutoff && !is_over {
-            has_reached_kept = true;
+    let too_old = now.checked_sub(age).map_or(i64::MIN, rows::micros);
+    let most = i64::try_from(retention.bytes).unwrap_or(i64::MAX);
+    let is_over = used_bytes(books.connection)? > most;
+    let entries = next_entries(books)?;
+    let is_last_piece = i64::try_from(entries.len()).unwrap_or(i64::MAX) < EVENTS;
+    let (mut removed, mut is_done) = (0, is_last_piece);
+    for (position, received_at) in entries {
+        if received_at >= too_old && !is_over {
+            is_done = true;
             break;
         }
-        *context.prune_cursor = position;
-        removed += usize::from(remove(context, position)?);
+        if removed >= DELIVERIES {
+            is_done = false;
+            break;
+        }
+        // Live ones are passed over; the next round comes by again.
+        books.counts.prune_from = position;
+        if !has_live(books.connection, position)? {
+            removed += remove(books, position)?;
+        }
     }
-    if has_reached_kept {
-        // The next round starts over, since what was live then may be settled now.
-        *context.prune_cursor = 0;
-        tidy(context)?;
+    if is_done {
+        books.counts.prune_from = 0;
     }
-    // Its rows are the pages it gave back.
-    let mut vacuum = context
-        .connection
-        .prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-    let mut pages = vacuum.query([])?;
-    while pages.next()?.is_some() {}
-    Ok(!has_reached_kept || (is_over && removed > 0))
+    let may_shrink = give_back(books.connection)?;
+    Ok(!is_done || may_shrink)
 }
 
-/// Removes an event and all that came of it, unless something of it is live.
-fn remove(context: &mut Context<'_>, position: i64) -> Result<bool, StoreError> {
-    let (first, last) = row::ids_of(position);
-    let is_live = context
+fn next_entries(books: &Books<'_>) -> Result<Vec<(i64, i64)>, Fault> {
+    let mut statement = books.connection.prepare_cached(
+        "SELECT position, received_at FROM events WHERE position > ?1 AND position <= ?2 \
+         ORDER BY position LIMIT ?3",
+    )?;
+    let found = statement.query_map(
+        [books.counts.prune_from, books.counts.planned, EVENTS],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+fn has_live(connection: &Connection, position: i64) -> Result<bool, Fault> {
+    let has_live = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM deliveries NOT INDEXED \
+             WHERE id BETWEEN ?1 AND ?2 AND state < 2)",
+        )?
+        .query_row(
+            [rows::first_row(position), rows::last_row(position)],
+            |row| row.get(0),
+        )?;
+    Ok(has_live)
+}
+
+/// Removes an event and all that became of it; how many deliveries that were.
+fn remove(books: &mut Books<'_>, position: i64) -> Result<usize, Fault> {
+    let removed = books
         .connection
         .prepare_cached(
-            "SELECT 1 FROM deliveries WHERE id BETWEEN ?1 AND ?2 AND state < 2 LIMIT 1",
+            "DELETE FROM deliveries WHERE id BETWEEN ?1 AND ?2 \
+             RETURNING id, provider, alert, state",
         )?
-        .exists((first, last))?;
-    if is_live {
+        .query_map(
+            [rows::first_row(position), rows::last_row(position)],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )?
+        .collect::<Result<Vec<(i64, i64, i64, i64)>, _>>()?;
+    for (row, provider, alert, state) in &removed {
+        books.leave(*row, *provider, *state);
+        books.uses(*provider, *alert, -1);
+    }
+    for sql in [
+        "DELETE FROM dispositions WHERE position = ?1",
+        "DELETE FROM bodies WHERE position = ?1",
+        "DELETE FROM events WHERE position = ?1",
+    ] {
+        books.connection.prepare_cached(sql)?.execute([position])?;
+    }
+    Ok(removed.len())
+}
+
+/// Gives free pages back to the file system; whether many are left.
+fn give_back(connection: &Connection) -> Result<bool, Fault> {
+    let free: i64 = connection
+        .prepare_cached("PRAGMA freelist_count")?
+        .query_row([], |row| row.get(0))?;
+    let surplus = free - SPARE_PAGES;
+    if surplus <= 0 {
         return Ok(false);
     }
-    for (sql, from, to) in [
-        (
-            "DELETE FROM deliveries WHERE id BETWEEN ?1 AND ?2",
-            first,
-            last,
-        ),
-        (
-            "DELETE FROM dispositions WHERE position BETWEEN ?1 AND ?2",
-            position,
-            position,
-        ),
-        (
-            "DELETE FROM events WHERE position BETWEEN ?1 AND ?2",
-            position,
-            position,
-        ),
-    ] {
-        context
-            .connection
-            .prepare_cached(sql)?
-            .execute((from, to))?;
-    }
-    Ok(true)
-}
-
-/// What is done once per round.
-fn tidy(context: &mut Context<'_>) -> Result<(), StoreError> {
-    outbox::forget_facts(context.connection)?;
-    let names: i64 = context
-        .connection
-        .query_row("SELECT count(*) FROM names", [], |found| found.get(0))?;
-    if names > MOST_NAMES {
-        context.connection.execute(
-            "DELETE FROM names WHERE id NOT IN (SELECT provider FROM deliveries)
-               AND id NOT IN (SELECT alert FROM deliveries)",
-            [],
-        )?;
-        context.names.forget_all();
-    }
-    let planned = journal::planned_number(context.connection)?;
-    let unplanned: Option<i64> = context
-        .connection
-        .prepare_cached(
-            "SELECT received_at FROM events WHERE position > ?1 ORDER BY position LIMIT 1",
-        )?
-        .query_row([planned], |found| found.get(0))
-        .optional()?;
-    let live: Option<i64> = context
-        .connection
-        .prepare_cached(
-            "SELECT accepted_at FROM deliveries WHERE id =
-               (SELECT min(id) FROM deliveries INDEXED BY heads WHERE head = 1)",
-        )?
-        .query_row([], |found| found.get(0))
-        .optional()?;
-    let oldest = match (unplanned, live) {
-        (Some(unplanned), Some(live)) => Some(unplanned.min(live)),
-        (one, other) => one.or(other),
-    };
-    context.counters.set_oldest(oldest);
-    Ok(())
+    let pages = surplus.min(PAGES);
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut steps = vacuum.query([])?;
+    while steps.next()?.is_some() {}
+    Ok(surplus > PAGES)
 }

@@ -1,82 +1,107 @@
-//! A thread that reads, one question at a time.
+//! A thread with a read-only connection. There is one for claims and the journal, which must be quick,
+//! and one for people's questions, which may take long.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
-use futures::future::BoxFuture;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use super::fault::Fault;
 use crate::store::StoreError;
 
 /// Questions that may wait.
-const WAITING: usize = 1024;
+const QUEUE: usize = 1024;
 
-/// Pause while there is no room.
-const PAUSE: Duration = Duration::from_millis(1);
+type Work = Box<dyn FnOnce(&Connection) + Send>;
 
-type Question = Box<dyn FnOnce(&Connection) + Send>;
-
-pub(super) struct Reader {
-    questions: Mutex<Option<SyncSender<Question>>>,
+enum Message {
+    Read(Work),
+    Close(oneshot::Sender<()>),
 }
+
+/// Hands questions to the thread.
+#[derive(Clone)]
+pub(super) struct Reader(mpsc::Sender<Message>);
 
 impl Reader {
-    pub(super) fn start(connection: Connection) -> Self {
-        let (questions, waiting) = sync_channel(WAITING);
-        thread::spawn(move || answer(&connection, &waiting));
-        Self {
-            questions: Mutex::new(Some(questions)),
-        }
+    /// Starts the thread.
+    pub(super) fn start(name: &str, connection: Connection) -> std::io::Result<Self> {
+        let (sender, messages) = mpsc::channel(QUEUE);
+        std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || run(connection, messages))?;
+        Ok(Self(sender))
     }
 
-    /// Asks, and waits for the answer.
-    pub(super) fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, StoreError>> {
-        let questions = self
-            .questions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        Box::pin(async move {
-            let questions = questions.ok_or(StoreError::Closed)?;
-            let (answer, answered) = oneshot::channel();
-            let mut boxed: Question = Box::new(move |connection| {
-                // Whoever asked may be gone.
-                let _ = answer.send(question(connection));
-            });
-            loop {
-                match questions.try_send(boxed) {
-                    Ok(()) => break,
-                    Err(TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
-                    Err(TrySendError::Full(back)) => boxed = back,
-                }
-                tokio::time::sleep(PAUSE).await;
+    /// Runs a function in one read transaction, so that all it sees is of one moment.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.read_or(work, |_| {}).await
+    }
+
+    /// As [`Self::read`]; what nobody takes any more goes to `unclaimed`.
+    pub(super) async fn read_or<T, F, U>(&self, work: F, unclaimed: U) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+        U: FnOnce(T) + Send + 'static,
+        T: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            if reply.is_closed() {
+                return;
             }
-            drop(questions);
-            answered.await.unwrap_or(Err(StoreError::Closed))
-        })
+            let result = in_transaction(connection, work).map_err(|fault| (&fault).into());
+            if let Err(Ok(lost)) = reply.send(result) {
+                unclaimed(lost);
+            }
+        });
+        self.0
+            .send(Message::Read(work))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    pub(super) fn close(&self) {
-        *self
-            .questions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+    /// Finishes what was asked, then ends the thread.
+    pub(super) async fn close(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.0.send(Message::Close(reply)).await.is_ok() {
+            let _ = done.await;
+        }
     }
 }
 
-fn answer(connection: &Connection, waiting: &Receiver<Question>) {
-    while let Ok(question) = waiting.recv() {
-        // One question that goes wrong must not leave the others without answers.
-        let asked = catch_unwind(AssertUnwindSafe(|| question(connection)));
-        if asked.is_err() {
-            tracing::error!("reading the store panicked");
+fn in_transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let transaction = connection.unchecked_transaction()?;
+    let result = work(&transaction);
+    transaction.finish()?;
+    result
+}
+
+fn run(connection: Connection, mut messages: mpsc::Receiver<Message>) {
+    let mut closers = Vec::new();
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Read(work) => {
+                if catch_unwind(AssertUnwindSafe(|| work(&connection))).is_err() {
+                    tracing::error!("reading from the store panicked");
+                }
+            }
+            Message::Close(reply) => {
+                messages.close();
+                closers.push(reply);
+            }
         }
+    }
+    drop(connection);
+    for reply in closers {
+        let _ = reply.send(());
     }
 }

@@ -1,290 +1,248 @@
-//! The one thread that writes: takes what waits, runs it in one transaction, answers after the fsync.
+//! The one thread that writes: takes what waits, puts it into one transaction, commits it to the
+//! medium, and only then answers.
+//!
+//! When an operation or the commit fails, everything is rolled back and each operation gets a
+//! transaction of its own, so that a bad one harms only itself. A medium that failed is tried again
+//! by the next operation.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Position;
-use futures::future::BoxFuture;
-use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{NewEvent, OnAppended, StoreError};
+use super::fault::Fault;
+use super::leases::Leases;
+use super::ledger::{Books, Ledger};
+use super::lock::DirectoryLock;
+use super::status::Status;
+use crate::store::StoreError;
 
-use super::counters::{Counters, Delta};
-use super::journal;
-use super::names::Names;
+/// Rows that one transaction may touch before it is committed, so that nobody waits long.
+const LARGEST_BATCH: usize = 512;
 
-/// Operations that may wait for the disk.
-const WAITING: usize = 16_384;
+/// How many single operations may fail because of the medium before the rest of their batch gets the
+/// same answer untried: each try may take as long as a broken disk likes.
+const PATIENCE: usize = 3;
 
-/// Operations per transaction: enough to make an fsync cheap, few enough to keep answers quick.
-const BATCH: usize = 256;
-
-/// Pause while there is no room.
-const PAUSE: Duration = Duration::from_millis(1);
-
-/// Transactions between two measurements of the bytes in use.
-const MEASURE_EVERY: u32 = 64;
-
-/// What operations may use.
-pub(super) struct Context<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) names: &'a mut Names,
-    pub(super) delta: &'a mut Delta,
-    /// Position of the newest event.
-    pub(super) last_position: &'a mut i64,
-    /// Where pruning goes on.
-    pub(super) prune_cursor: &'a mut i64,
-    pub(super) counters: &'a Counters,
+/// Something to do in a transaction.
+pub(super) trait Operation: Send {
+    /// About how many rows it touches.
+    fn weight(&self) -> usize;
+    /// Does it; again, if the first transaction was rolled back.
+    fn apply(&mut self, books: &mut Books<'_>) -> Result<(), Fault>;
+    /// Tells whoever asked. Called once, after the commit or the failure.
+    fn answer(self: Box<Self>, result: Result<(), StoreError>);
 }
 
-/// Something to write. It may run again, after a transaction that failed because of another one.
-trait Operation: Send {
-    fn run(&mut self, context: &mut Context<'_>) -> Result<(), StoreError>;
-    /// Called once, when the commit is on disk or has failed.
-    fn finish(self: Box<Self>, result: Result<(), StoreError>);
+/// What is sent to the writer.
+pub(super) enum Message {
+    Operate(Box<dyn Operation>),
+    Close(oneshot::Sender<()>),
 }
 
-/// What the writer knows between transactions.
-pub(super) struct State {
-    names: Names,
-    counters: Arc<Counters>,
-    last_position: i64,
-    prune_cursor: i64,
-    transactions: u32,
+impl Message {
+    /// Answers an operation that was not done.
+    pub(super) fn refuse(self, error: StoreError) {
+        if let Self::Operate(operation) = self {
+            operation.answer(Err(error));
+        }
+    }
 }
 
-impl State {
-    pub(super) fn load(connection: &Connection, counters: Arc<Counters>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            names: Names::default(),
-            counters,
-            last_position: journal::last_position(connection)?,
-            prune_cursor: 0,
-            transactions: 0,
-        })
+/// An operation that is a function, answered through a channel.
+pub(super) struct Task<F, T> {
+    weight: usize,
+    work: F,
+    outcome: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Task<F, T>
+where
+    F: FnMut(&mut Books<'_>) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    pub(super) fn new(weight: usize, work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        let task = Self {
+            weight,
+            work,
+            outcome: None,
+            reply,
+        };
+        (task, answer)
+    }
+}
+
+impl<F, T> Operation for Task<F, T>
+where
+    F: FnMut(&mut Books<'_>) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn apply(&mut self, books: &mut Books<'_>) -> Result<(), Fault> {
+        self.outcome = Some((self.work)(books)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, result: Result<(), StoreError>) {
+        let Self { outcome, reply, .. } = *self;
+        // Whoever asked may be gone; what was done stays done.
+        let _ = reply.send(result.and_then(|()| outcome.ok_or(StoreError::Closed)));
     }
 }
 
 pub(super) struct Writer {
-    operations: Mutex<Option<SyncSender<Box<dyn Operation>>>>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    pub(super) connection: Connection,
+    pub(super) ledger: Ledger,
+    pub(super) leases: Leases,
+    pub(super) status: Arc<Status>,
+    pub(super) lock: DirectoryLock,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, state: State) -> Self {
-        let (operations, waiting) = sync_channel(WAITING);
-        let thread = thread::spawn(move || write(connection, state, &waiting));
-        Self {
-            operations: Mutex::new(Some(operations)),
-            thread: Mutex::new(Some(thread)),
+    /// Works until the store is closed or dropped; then lets the directory go.
+    pub(super) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut closers = Vec::new();
+        while let Some(first) = messages.blocking_recv() {
+            let (mut batch, mut weight) = (Vec::new(), 0);
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Operate(operation) => {
+                        weight += operation.weight();
+                        batch.push(operation);
+                    }
+                    Message::Close(reply) => {
+                        // What was sent before is still received.
+                        messages.close();
+                        closers.push(reply);
+                    }
+                }
+                next = if weight < LARGEST_BATCH {
+                    messages.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            self.run_batch(batch);
+        }
+        self.finish();
+        for reply in closers {
+            let _ = reply.send(());
         }
     }
 
-    fn sender(&self) -> Option<SyncSender<Box<dyn Operation>>> {
-        self.operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Appends an event; never waits.
-    pub(super) fn append(&self, event: NewEvent, on_appended: OnAppended) {
-        let Some(operations) = self.sender() else {
-            on_appended(Err(StoreError::Closed));
+    fn run_batch(&mut self, mut batch: Vec<Box<dyn Operation>>) {
+        let Err(fault) = self.transact(&mut batch) else {
+            for operation in batch {
+                answer(operation, Ok(()));
+            }
             return;
         };
-        let append: Box<dyn Operation> = Box::new(Append {
-            event,
-            on_appended,
-            position: None,
-        });
-        match operations.try_send(append) {
-            Ok(()) => {}
-            Err(TrySendError::Full(refused)) => {
-                let text = format!("{WAITING} writes wait for the disk");
-                refused.finish(Err(StoreError::Full(text)));
+        if batch.len() <= 1 {
+            for operation in batch {
+                answer(operation, Err(StoreError::from(&fault)));
             }
-            Err(TrySendError::Disconnected(refused)) => refused.finish(Err(StoreError::Closed)),
+            return;
         }
-    }
-
-    /// Runs an operation and waits until it is on disk.
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        work: impl FnMut(&mut Context<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, StoreError>> {
-        let operations = self.sender();
-        Box::pin(async move {
-            let operations = operations.ok_or(StoreError::Closed)?;
-            let (answer, answered) = oneshot::channel();
-            let mut boxed: Box<dyn Operation> = Box::new(Call {
-                work,
-                answer,
-                value: None,
-            });
-            loop {
-                match operations.try_send(boxed) {
-                    Ok(()) => break,
-                    Err(TrySendError::Disconnected(_)) => return Err(StoreError::Closed),
-                    Err(TrySendError::Full(back)) => boxed = back,
+        let mut failures = 0;
+        let mut last = StoreError::from(&fault);
+        for mut operation in batch {
+            if failures >= PATIENCE {
+                answer(operation, Err(last.clone()));
+                continue;
+            }
+            match self.transact(std::slice::from_mut(&mut operation)) {
+                Ok(()) => {
+                    failures = 0;
+                    answer(operation, Ok(()));
                 }
-                tokio::time::sleep(PAUSE).await;
-            }
-            drop(operations);
-            answered.await.unwrap_or(Err(StoreError::Closed))
-        })
-    }
-
-    /// Takes nothing more, finishes what waits, closes the file.
-    pub(super) async fn close(&self) {
-        self.operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            // A writer that panicked has nothing left to finish.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
-    }
-}
-
-struct Append {
-    event: NewEvent,
-    on_appended: OnAppended,
-    position: Option<i64>,
-}
-
-impl Operation for Append {
-    fn run(&mut self, context: &mut Context<'_>) -> Result<(), StoreError> {
-        self.position = Some(journal::append(context, &self.event)?);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, result: Result<(), StoreError>) {
-        let position = result.and_then(|()| {
-            let position = self.position.map(super::row::position);
-            position.ok_or_else(|| StoreError::Failed("the append did not run".to_owned()))
-        });
-        (self.on_appended)(position as Result<Position, StoreError>);
-    }
-}
-
-struct Call<T, F> {
-    work: F,
-    answer: oneshot::Sender<Result<T, StoreError>>,
-    value: Option<T>,
-}
-
-impl<T: Send, F> Operation for Call<T, F>
-where
-    F: FnMut(&mut Context<'_>) -> Result<T, StoreError> + Send,
-{
-    fn run(&mut self, context: &mut Context<'_>) -> Result<(), StoreError> {
-        self.value = Some((self.work)(context)?);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, result: Result<(), StoreError>) {
-        let Self { answer, value, .. } = *self;
-        let value = result.and_then(|()| {
-            value.ok_or_else(|| StoreError::Failed("the operation did not run".to_owned()))
-        });
-        // Whoever asked may be gone; what was written stays.
-        let _ = answer.send(value);
-    }
-}
-
-fn write(mut connection: Connection, mut state: State, waiting: &Receiver<Box<dyn Operation>>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Ok(first) = waiting.recv() {
-        batch.push(first);
-        while batch.len() < BATCH {
-            let Ok(next) = waiting.try_recv() else {
-                break;
-            };
-            batch.push(next);
-        }
-        if transact(&mut connection, &mut state, &mut batch).is_ok() {
-            for operation in batch.drain(..) {
-                finish(operation, Ok(()));
-            }
-            continue;
-        }
-        // One of them, or the disk. Alone, each shows whether it was the one.
-        for operation in batch.drain(..) {
-            let mut alone = vec![operation];
-            let result = transact(&mut connection, &mut state, &mut alone);
-            for operation in alone {
-                finish(operation, result.clone());
+                Err(fault) => {
+                    let error = StoreError::from(&fault);
+                    if fault.blames_medium() {
+                        failures += 1;
+                        last = error.clone();
+                    }
+                    answer(operation, Err(error));
+                }
             }
         }
     }
-    // Leaves no log behind, which tells the next start that all was well.
-    if let Err((_, error)) = connection.close() {
-        tracing::warn!(%error, "closing the store failed; what was written is safe");
-    }
-}
 
-/// A callback that panics must not take the writer with it.
-fn finish(operation: Box<dyn Operation>, result: Result<(), StoreError>) {
-    if catch_unwind(AssertUnwindSafe(|| operation.finish(result))).is_err() {
-        tracing::error!("answering a write panicked");
-    }
-}
-
-fn transact(
-    connection: &mut Connection,
-    state: &mut State,
-    batch: &mut [Box<dyn Operation>],
-) -> Result<(), StoreError> {
-    let mut delta = Delta::default();
-    let (last_position, prune_cursor) = (state.last_position, state.prune_cursor);
-    let result = run_all(connection, state, batch, &mut delta);
-    if result.is_ok() {
-        state.names.committed();
-        state.counters.apply(delta);
-        state.transactions = state.transactions.wrapping_add(1);
-        if state.transactions.is_multiple_of(MEASURE_EVERY) {
-            // A measurement that fails is taken again later.
-            let _ = state.counters.measure(connection);
+    fn transact(&mut self, batch: &mut [Box<dyn Operation>]) -> Result<(), Fault> {
+        if batch.is_empty() {
+            return Ok(());
         }
-    } else {
-        state.names.rolled_back();
-        state.last_position = last_position;
-        state.prune_cursor = prune_cursor;
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
+        let mut books = Books::open(&self.connection, &self.leases, &mut self.ledger);
+        let applied = batch
+            .iter_mut()
+            .try_for_each(|operation| operation.apply(&mut books))
+            .and_then(|()| books.flush())
+            .and_then(|()| {
+                self.connection.prepare_cached("COMMIT")?.execute([])?;
+                Ok(())
+            });
+        match applied {
+            Ok(()) => {
+                books.confirm();
+                self.publish();
+                Ok(())
+            }
+            Err(fault) => {
+                books.revert();
+                // Some errors roll back by themselves.
+                if !self.connection.is_autocommit() {
+                    self.connection.execute_batch("ROLLBACK")?;
+                }
+                Err(fault)
+            }
+        }
     }
-    result
+
+    /// Makes the state as of the last commit known.
+    pub(super) fn publish(&self) {
+        self.status
+            .publish(&self.ledger, used_bytes(&self.connection).ok());
+    }
+
+    fn finish(self) {
+        // Readers are gone, or will be soon; the log can also be read at the next start.
+        let _ = self.connection.busy_timeout(Duration::from_millis(100));
+        let emptied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the write-ahead log stays until the next start");
+        }
+        drop(self.connection);
+        drop(self.lock);
+    }
 }
 
-fn run_all(
-    connection: &mut Connection,
-    state: &mut State,
-    batch: &mut [Box<dyn Operation>],
-    delta: &mut Delta,
-) -> Result<(), StoreError> {
-    // Dropped without commit it rolls back.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for operation in batch {
-        let mut context = Context {
-            connection: &transaction,
-            names: &mut state.names,
-            delta,
-            last_position: &mut state.last_position,
-            prune_cursor: &mut state.prune_cursor,
-            counters: &state.counters,
-        };
-        catch_unwind(AssertUnwindSafe(|| operation.run(&mut context)))
-            .unwrap_or_else(|_| Err(StoreError::Failed("writing panicked".to_owned())))?;
+/// Bytes of the database without free pages.
+pub(super) fn used_bytes(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    let pages = |sql| {
+        connection
+            .prepare_cached(sql)?
+            .query_row([], |row| row.get(0))
+    };
+    let (all, free): (i64, i64) = (pages("PRAGMA page_count")?, pages("PRAGMA freelist_count")?);
+    let page_size: i64 = pages("PRAGMA page_size")?;
+    Ok((all - free) * page_size)
+}
+
+/// Answers are code of others; what goes wrong there must not end the writer.
+fn answer(operation: Box<dyn Operation>, result: Result<(), StoreError>) {
+    if catch_unwind(AssertUnwindSafe(|| operation.answer(result))).is_err() {
+        tracing::error!("a receiver of an answer of the store panicked");
     }
-    transaction.commit()?;
-    Ok(())
 }
