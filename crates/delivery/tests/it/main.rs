@@ -1,0 +1,8 @@
+//! The crate against real files.
+
+#![cfg(test)]
+
+mod every_store;
+mod lanes;
+mod setting;
+mod sqlite;
