@@ -36,6 +36,9 @@ pub(crate) struct CommandLine {
     /// Date to put into the report
     #[arg(long, value_name = "DATE", default_value = "not given")]
     pub(crate) date: String,
+    /// What else to say about the conditions, such as what ran beside; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Vec<String>,
     /// Further argument for the measured binary; may be repeated
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub(crate) fanfare_argument: Vec<String>,

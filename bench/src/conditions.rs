@@ -54,6 +54,9 @@ pub(crate) fn read(laboratory: &Laboratory, command_line: &CommandLine) -> Condi
             some => format!("--log-level error {}", some.join(" ")),
         },
     );
+    for note in &command_line.note {
+        add("note", note.clone());
+    }
     Conditions(pairs)
 }
 
