@@ -169,19 +169,22 @@ fn delivered() -> Settlement {
     }
 }
 
-/// Claims and settles until `most` are delivered.
-async fn deliver_all(store: &Arc<dyn Store>, most: u64) {
+/// Claims and settles that many; more must not be expected than there will be.
+async fn deliver(store: &Arc<dyn Store>, number: u64) {
     let room = Arc::new(Semaphore::new(ATTEMPTS));
     let settled = Arc::new(AtomicU64::new(0));
     let lease = now() + SignedDuration::from_hours(1);
-    while settled.load(Ordering::Relaxed) < most {
+    let mut left = number;
+    while settled.load(Ordering::Relaxed) < number {
         let mut found = 0;
         for number in 0..PROVIDERS {
+            let most = usize::try_from(left.min(32)).unwrap();
             let claims = store
-                .claim(&provider(number), now(), 32, lease)
+                .claim(&provider(number), now(), most, lease)
                 .await
                 .unwrap();
             found += claims.claimed.len();
+            left -= claims.claimed.len() as u64;
             for claimed in claims.claimed {
                 assert!(claimed.event.is_some());
                 let permit = room.clone().acquire_owned().await.unwrap();
@@ -226,7 +229,7 @@ async fn history(directory: &Path, number: u64) {
         let part = left.min(100_000);
         append_all(&store, part).await;
         plan_all(&store).await;
-        deliver_all(&store, part).await;
+        deliver(&store, part).await;
         left -= part;
     }
     println!(
@@ -281,7 +284,7 @@ async fn main() {
     let planned = plan_all(&store).await;
     println!("plans: {:.0}/s", rate(planned, started.elapsed()));
     let started = Instant::now();
-    deliver_all(&store, planned - 100_000).await;
+    deliver(&store, planned - 100_000).await;
     println!(
         "claims and settlements: {:.0}/s",
         rate(planned - 100_000, started.elapsed())
@@ -295,13 +298,13 @@ async fn main() {
         store.backlog().live,
         started.elapsed()
     );
-    deliver_all(&store, 1000).await;
+    deliver(&store, 1000).await;
     println!(
         "with {} queued: {:.1} MiB resident",
         store.backlog().live,
         resident_mib()
     );
-    deliver_all(&store, 99_000).await;
+    deliver(&store, 99_000).await;
 
     let number = 100_000;
     let started = Instant::now();
@@ -319,7 +322,7 @@ async fn main() {
             tokio::task::yield_now().await;
         }
     });
-    deliver_all(&store, number).await;
+    deliver(&store, number).await;
     let took = started.elapsed();
     planner.await.unwrap();
     appended.await.unwrap();

@@ -304,7 +304,9 @@ pub trait Store: Send + Sync + 'static {
     fn event(&self, position: Position) -> BoxFuture<'_, Result<Option<EventView>, StoreError>>;
 
     /// Makes settled deliveries live again, behind what waits in their lane; at most `limit` in one
-    /// transaction. Delivered ones only if the filter asks for them by state or id. Answers how many.
+    /// transaction. Delivered ones only if the filter asks for them by state or id. Their attempts and
+    /// the time that retries may take begin anew: a claim's `accepted_at` is then when it was replayed.
+    /// Answers how many.
     fn replay<'a>(
         &'a self,
         filter: &'a DeliveryFilter,

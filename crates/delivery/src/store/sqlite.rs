@@ -80,12 +80,14 @@ impl SqliteStore {
         let quick = start_reader("store-read", &directory)?;
         let patient = start_reader("store-inspect", &directory)?;
         let (sender, messages) = mpsc::channel(QUEUE);
-        let writer = Writer {
+        let mut writer = Writer {
             connection,
             ledger,
             leases: leases.clone(),
             status: status.clone(),
             lock,
+            transactions: 0,
+            prunings: 0,
         };
         writer.publish();
         std::thread::Builder::new()

@@ -41,6 +41,8 @@ macro_rules! every_store {
             supersedes_a_replayed_delivery_when_a_later_one_arrived,
             hastens_all_heads_or_parked_ones_only,
             stores_facts_with_the_settlement,
+            hastens_however_many_wait,
+            forgets_the_facts_that_were_told_longest_ago,
         );
         $crate::every_store::every_store!(@tests $place; people:
             replays_behind_what_waits,
@@ -51,6 +53,7 @@ macro_rules! every_store {
             changes_no_more_than_asked_for,
             lists_deliveries_newest_first_page_by_page,
             lists_what_a_filter_selects,
+            finds_deliveries_far_apart,
             counts_deliveries_by_provider_and_state,
             shows_an_event_with_all_that_became_of_it,
         );

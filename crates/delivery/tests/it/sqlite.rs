@@ -30,6 +30,16 @@ impl Directory {
         self.0.path()
     }
 
+    /// What is in the files right now, with the store still open.
+    fn copy(&self) -> Self {
+        let copy = Self::empty();
+        // Nothing is being written: all that was asked was answered.
+        for file in [DATABASE, "fanfare.db-wal"] {
+            std::fs::copy(self.path().join(file), copy.path().join(file)).unwrap();
+        }
+        copy
+    }
+
     fn database(&self) -> PathBuf {
         self.path().join(DATABASE)
     }
@@ -53,12 +63,7 @@ impl Place for Directory {
     }
 
     fn after_crash(&self) -> Box<dyn Place> {
-        let copy = Self::empty();
-        // Nothing is being written: all that was asked was answered.
-        for file in [DATABASE, "fanfare.db-wal"] {
-            std::fs::copy(self.path().join(file), copy.path().join(file)).unwrap();
-        }
-        Box::new(copy)
+        Box::new(self.copy())
     }
 
     fn spoil(&self, position: Position) {

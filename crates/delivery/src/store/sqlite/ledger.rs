@@ -28,6 +28,8 @@ pub(super) struct Counts {
     pub(super) remembered: i64,
     /// Where the next look for something to prune begins.
     pub(super) prune_from: i64,
+    /// How many transactions removed history.
+    pub(super) prunings: u64,
 }
 
 #[derive(Debug, Default)]
@@ -92,7 +94,7 @@ impl Ledger {
                 live: tally("< 2")?,
                 parked: tally("= 1")?,
                 remembered: number("SELECT count(*) FROM memory")?,
-                prune_from: 0,
+                ..Counts::default()
             },
             ..Self::default()
         };

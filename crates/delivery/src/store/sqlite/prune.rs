@@ -52,6 +52,7 @@ pub(super) fn prune(
     if is_done {
         books.counts.prune_from = 0;
     }
+    books.counts.prunings += 1;
     let may_shrink = give_back(books.connection)?;
     Ok(!is_done || may_shrink)
 }

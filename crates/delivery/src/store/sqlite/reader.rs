@@ -79,9 +79,10 @@ fn in_transaction<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let transaction = connection.unchecked_transaction()?;
-    let result = work(&transaction);
-    transaction.finish()?;
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let result = work(connection);
+    // It only read, so there is nothing to keep.
+    connection.prepare_cached("ROLLBACK")?.execute([])?;
     result
 }
 

@@ -22,6 +22,9 @@ use crate::store::StoreError;
 /// Rows that one transaction may touch before it is committed, so that nobody waits long.
 const LARGEST_BATCH: usize = 512;
 
+/// Transactions between two measurements of the bytes in use, unless history is removed.
+const MEASURE_EVERY: u32 = 32;
+
 /// How many single operations may fail because of the medium before the rest of their batch gets the
 /// same answer untried: each try may take as long as a broken disk likes.
 const PATIENCE: usize = 3;
@@ -103,6 +106,10 @@ pub(super) struct Writer {
     pub(super) leases: Leases,
     pub(super) status: Arc<Status>,
     pub(super) lock: DirectoryLock,
+    /// How many there were since the start.
+    pub(super) transactions: u32,
+    /// Prunings when bytes were measured last.
+    pub(super) prunings: u64,
 }
 
 impl Writer {
@@ -209,9 +216,17 @@ impl Writer {
     }
 
     /// Makes the state as of the last commit known.
-    pub(super) fn publish(&self) {
-        self.status
-            .publish(&self.ledger, used_bytes(&self.connection).ok());
+    pub(super) fn publish(&mut self) {
+        let prunings = self.ledger.counts().prunings;
+        let is_due = self.transactions.is_multiple_of(MEASURE_EVERY) || prunings != self.prunings;
+        self.prunings = prunings;
+        self.transactions = self.transactions.wrapping_add(1);
+        let bytes = if is_due {
+            used_bytes(&self.connection).ok()
+        } else {
+            None
+        };
+        self.status.publish(&self.ledger, bytes);
     }
 
     fn finish(self) {

@@ -311,3 +311,48 @@ pub(crate) async fn stores_facts_with_the_settlement(place: &dyn Place) {
         "success"
     );
 }
+
+pub(crate) async fn hastens_however_many_wait(place: &dyn Place) {
+    const MANY: u32 = 2500;
+    let store = place.open();
+    let slack = provider("slack");
+    let position = append(&*store, "wide").await;
+    let wide = (0..MANY).map(|number| delivery(position, number, &slack, u64::from(number)));
+    store
+        .commit(vec![planned(position, wide.collect())])
+        .await
+        .unwrap();
+    let mut waiting = 0;
+    while waiting < MANY as usize {
+        let claimed = claim(&*store, &slack, at(0)).await;
+        waiting += claimed.len();
+        let settled = claimed
+            .iter()
+            .map(|claim| settle(&*store, claim, PENDING, at(0)));
+        futures::future::join_all(settled).await;
+    }
+    assert!(claim(&*store, &slack, at(1)).await.is_empty());
+    assert!(store.hasten(&slack, false, at(1)).await.unwrap());
+    let claims = store.claim(&slack, at(1), 10_000, at(60)).await.unwrap();
+    assert_eq!(claims.claimed.len(), MANY as usize);
+}
+
+pub(crate) async fn forgets_the_facts_that_were_told_longest_ago(place: &dyn Place) {
+    let store = place.open();
+    let github = provider("github");
+    for (time, facts) in [(1, 0..1000), (2, 1000..100_001)] {
+        accept(&*store, &github, 1).await;
+        let mut settled = settlement(DELIVERED, at(time));
+        settled.remember = facts
+            .map(|number| Remembered {
+                key: format!("fact {number}"),
+                value: "told".into(),
+            })
+            .collect();
+        let claimed = claim_one(&*store, &github, at(time)).await;
+        store.settle(&claimed, settled).await.unwrap();
+    }
+    assert_eq!(store.recall("fact 0").await.unwrap(), None);
+    assert_eq!(store.recall("fact 999").await.unwrap(), None);
+    assert!(store.recall("fact 1000").await.unwrap().is_some());
+}

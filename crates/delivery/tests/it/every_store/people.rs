@@ -297,3 +297,29 @@ pub(crate) async fn shows_an_event_with_all_that_became_of_it(place: &dyn Place)
             .is_none()
     );
 }
+
+pub(crate) async fn finds_deliveries_far_apart(place: &dyn Place) {
+    let store = place.open();
+    let slack = provider("slack");
+    let early = accept(&*store, &slack, 1).await;
+    deliver_all(&*store, &slack, at(0)).await;
+    for part in 0..45 {
+        let events = (0..1000).map(|number| {
+            let event = new_event(&format!("event {part}.{number}"), at(0));
+            try_append(&*store, event)
+        });
+        let positions = futures::future::join_all(events).await;
+        let plans = positions
+            .into_iter()
+            .map(|position| planned(position.unwrap(), Vec::new()));
+        store.commit(plans.collect()).await.unwrap();
+    }
+    let late = accept(&*store, &slack, 2).await;
+    assert_eq!(
+        listed(&*store, &DeliveryFilter::default()).await,
+        [late, early]
+    );
+    assert_eq!(listed(&*store, &in_states(&[DELIVERED])).await, [early]);
+    let replayed = store.replay(&in_states(&[DELIVERED]), 10, at(1)).await;
+    assert_eq!(replayed.unwrap(), 1);
+}

@@ -1,5 +1,6 @@
 //! Files that are in use, broken, or somebody else's.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -174,4 +175,21 @@ fn a_log_without_its_database_is_damage_and_not_a_new_store() {
     std::fs::write(directory.path().join("fanfare.db-wal"), "left over").unwrap();
     let error = refused_untouched(&directory);
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_torn_end_of_the_log_takes_nothing_that_was_acknowledged() {
+    let directory = Directory::empty();
+    let store = directory.open();
+    for number in 0..20 {
+        append(&*store, &format!("event {number}")).await;
+    }
+    let crashed = directory.copy();
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(crashed.path().join("fanfare.db-wal"))
+        .unwrap();
+    log.write_all(&[0x5a; 3000]).unwrap();
+    let entries = crashed.open().read_after(Position(0), 100).await.unwrap();
+    assert_eq!(entries.len(), 20);
 }
