@@ -19,8 +19,9 @@ use crate::store::{JournalEntry, PlannedEvent, Store, StoreError};
 use crate::tail::Tail;
 use crate::worker::Command;
 
-/// Events per commit.
-const BATCH: usize = 256;
+/// Events per commit: enough to share an fsync, few enough not to keep events waiting that arrive
+/// meanwhile.
+const BATCH: usize = 64;
 
 /// Events planned between giving other tasks a turn.
 const EVENTS_PER_TURN: usize = 16;

@@ -41,6 +41,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How many deliveries one claim takes, so that a busy Provider does not keep others waiting.
 const CLAIM: usize = 32;
 
+/// How many outcomes may wait to be stored, per attempt that may run.
+const UNSETTLED: usize = 4;
+
 /// Bounds of concurrent work.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -67,13 +70,21 @@ pub(crate) enum Command {
     Changed(Vec<ObjectKey>),
 }
 
-/// The end of one attempt.
-struct Finished {
-    attempt: AttemptKey,
-    provider: ObjectKey,
-    /// When the lane's next delivery is due.
-    next_due: Option<Timestamp>,
-    verdict: BreakerVerdict,
+/// What an attempt reports.
+enum Report {
+    /// The destination answered, or did not: the slot is free for another attempt while the outcome
+    /// is being stored.
+    Answered {
+        provider: ObjectKey,
+        verdict: BreakerVerdict,
+    },
+    /// The outcome is stored.
+    Settled {
+        attempt: AttemptKey,
+        provider: ObjectKey,
+        /// When the lane's next delivery is due.
+        next_due: Option<Timestamp>,
+    },
 }
 
 /// Tells attempts apart: a delivery that was settled for later may be claimed again before the worker
@@ -104,9 +115,12 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     limits: Limits,
     commands: mpsc::Receiver<Command>,
-    finished: mpsc::Receiver<Finished>,
+    reports: mpsc::Receiver<Report>,
     queues: Queues,
+    /// Attempts whose outcome is not stored yet.
     in_flight: HashSet<AttemptKey>,
+    /// Those of them that wait for their destination.
+    running: usize,
     attempts: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -121,7 +135,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// Cancelled when attempts have had their time to finish.
     pub(crate) abandon: CancellationToken,
-    report: mpsc::Sender<Finished>,
+    report: mpsc::Sender<Report>,
 }
 
 /// What a worker is made from.
@@ -141,7 +155,7 @@ pub(crate) struct Parts {
 
 impl Worker {
     pub(crate) fn new(parts: Parts) -> Self {
-        let (report, finished) = mpsc::channel(parts.limits.attempts.max(1) * 2);
+        let (report, reports) = mpsc::channel(parts.limits.attempts.max(1) * 2);
         Self {
             shared: Arc::new(Shared {
                 store: parts.store,
@@ -155,9 +169,10 @@ impl Worker {
             }),
             limits: parts.limits,
             commands: parts.commands,
-            finished,
+            reports,
             queues: Queues::default(),
             in_flight: HashSet::new(),
+            running: 0,
             attempts: parts.attempts,
             shutdown: parts.shutdown,
         }
@@ -198,7 +213,7 @@ impl Worker {
     async fn start_attempts(&mut self, now: Timestamp) {
         // Each Provider gets at most one claim per round, so that none starves.
         for _ in 0..self.queues.ready_len() {
-            let room = self.limits.attempts.saturating_sub(self.in_flight.len());
+            let room = self.room();
             if room == 0 {
                 return;
             }
@@ -207,6 +222,13 @@ impl Worker {
             };
             self.claim_for(provider, room.min(CLAIM), now).await;
         }
+    }
+
+    /// How many attempts may be started. Outcomes that wait for the disk are bounded as well.
+    fn room(&self) -> usize {
+        let slots = self.limits.attempts.saturating_sub(self.running);
+        let outcomes = (self.limits.attempts * UNSETTLED).saturating_sub(self.in_flight.len());
+        slots.min(outcomes)
     }
 
     async fn claim_for(&mut self, provider: ObjectKey, room: usize, now: Timestamp) {
@@ -257,14 +279,12 @@ impl Worker {
             return;
         }
         self.queues.started(&claimed.delivery.provider);
+        self.running += 1;
         let shared = self.shared.clone();
         self.attempts.spawn(async move {
             let abandon = shared.abandon.clone();
             tokio::select! {
-                finished = attempt(&shared, claimed) => {
-                    // The worker is gone only when all is being shut down.
-                    let _ = shared.report.send(finished).await;
-                }
+                () = attempt(&shared, claimed) => {}
                 () = abandon.cancelled() => {}
             }
         });
@@ -274,9 +294,7 @@ impl Worker {
         let now = self.shared.clock.now();
         let pause = match self.queues.next_timer() {
             // Something is ready already, unless all slots are taken.
-            _ if self.queues.ready_len() > 0 && self.in_flight.len() < self.limits.attempts => {
-                Duration::ZERO
-            }
+            _ if self.queues.ready_len() > 0 && self.room() > 0 => Duration::ZERO,
             Some(at) => Duration::try_from(at.duration_since(now))
                 .unwrap_or_default()
                 .min(POLL),
@@ -285,15 +303,13 @@ impl Worker {
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => {}
-            Some(finished) = self.finished.recv() => {
-                self.finish(finished).await;
-            }
+            Some(report) = self.reports.recv() => self.note(report).await,
             Some(command) = self.commands.recv() => self.obey(command).await,
             () = tokio::time::sleep(pause) => {}
         }
         // Take what else is there, so that one claim serves many ends.
-        while let Ok(finished) = self.finished.try_recv() {
-            self.finish(finished).await;
+        while let Ok(report) = self.reports.try_recv() {
+            self.note(report).await;
         }
         while let Ok(command) = self.commands.try_recv() {
             self.obey(command).await;
@@ -327,38 +343,50 @@ impl Worker {
         }
     }
 
-    async fn finish(&mut self, finished: Finished) {
-        self.in_flight.remove(&finished.attempt);
+    async fn note(&mut self, report: Report) {
+        match report {
+            Report::Answered { provider, verdict } => self.note_answer(&provider, &verdict).await,
+            Report::Settled {
+                attempt,
+                provider,
+                next_due,
+            } => {
+                self.in_flight.remove(&attempt);
+                match next_due {
+                    Some(at) => self.queues.due(&provider, at),
+                    None => self.queues.drained(&provider),
+                }
+            }
+        }
+    }
+
+    async fn note_answer(&mut self, provider: &ObjectKey, verdict: &BreakerVerdict) {
+        self.running = self.running.saturating_sub(1);
         let now = self.shared.clock.now();
         let jitter = self.shared.random.fraction();
-        let queue = self.queues.finished(&finished.provider);
+        let queue = self.queues.finished(provider);
         let was_open = queue.breaker.is_open();
-        let came_back = match &finished.verdict {
+        let came_back = match verdict {
             BreakerVerdict::Nothing => false,
             BreakerVerdict::Alive => queue.breaker.succeeded(),
             BreakerVerdict::Failed(failure) => queue.breaker.failed(failure, now, jitter),
         };
         let is_open = queue.breaker.is_open();
         if was_open != is_open {
-            self.shared.metrics.breaker(&finished.provider, is_open);
-            let provider = &finished.provider;
+            self.shared.metrics.breaker(provider, is_open);
             if is_open {
                 tracing::warn!(%provider, "the destination is down; deliveries wait and it is probed");
             } else {
                 tracing::info!(%provider, "the destination is back; waiting deliveries go out");
             }
         }
-        match finished.next_due {
-            Some(at) => self.queues.due(&finished.provider, at),
-            None => self.queues.drained(&finished.provider),
-        }
         if came_back {
-            self.hasten(&finished.provider, now).await;
+            self.hasten(provider, now).await;
         }
     }
 }
 
-async fn attempt(shared: &Shared, claimed: Claimed) -> Finished {
+async fn attempt(shared: &Shared, claimed: Claimed) {
     let now = shared.clock.now();
     let key = AttemptKey::of(&claimed);
     let provider = claimed.delivery.provider.clone();
@@ -366,14 +394,20 @@ async fn attempt(shared: &Shared, claimed: Claimed) -> Finished {
         Some(settlement) => (settlement, BreakerVerdict::Nothing),
         None => try_once(shared, &claimed).await,
     };
+    let answered = Report::Answered {
+        provider: provider.clone(),
+        verdict,
+    };
+    // The worker is gone only when all is being shut down.
+    let _ = shared.report.send(answered).await;
     report(shared, &claimed, &settlement);
     let next_due = settle(shared, &claimed, settlement).await;
-    Finished {
+    let settled = Report::Settled {
         attempt: key,
         provider,
         next_due,
-        verdict,
-    }
+    };
+    let _ = shared.report.send(settled).await;
 }
 
 async fn try_once(shared: &Shared, claimed: &Claimed) -> (Settlement, BreakerVerdict) {
