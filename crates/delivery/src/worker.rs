@@ -235,8 +235,9 @@ impl Worker {
         let queue = self.queues.get(&provider);
         let (room, due_by) = match queue.breaker.permit(self.limits.attempts_per_provider, now) {
             Permit::Attempts(most) => (room.min(most.saturating_sub(queue.running)), now),
-            // Whatever is first will do as a probe, due or not.
-            Permit::Probe if queue.running == 0 => (1, Timestamp::MAX),
+            // Whatever is first will do as a probe, due or not. At that time every lease has run out,
+            // so an answer that is on its way to the disk would be claimed, and sent, once more.
+            Permit::Probe if queue.unsettled == 0 => (1, Timestamp::MAX),
             Permit::Probe => (0, now),
             Permit::Wait(until) => {
                 self.queues.wait_until(&provider, until);
@@ -352,6 +353,7 @@ impl Worker {
                 next_due,
             } => {
                 self.in_flight.remove(&attempt);
+                self.queues.settled(&provider);
                 match next_due {
                     Some(at) => self.queues.due(&provider, at),
                     None => self.queues.drained(&provider),

@@ -25,7 +25,10 @@ pub(super) struct Queues {
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) breaker: Breaker,
+    /// Attempts without an answer yet.
     pub(super) running: usize,
+    /// Attempts whose outcome is not on disk yet, running ones among them.
+    pub(super) unsettled: usize,
     place: Place,
 }
 
@@ -125,10 +128,12 @@ impl Queues {
     }
 
     pub(super) fn started(&mut self, provider: &ObjectKey) {
-        self.get(provider).running += 1;
+        let queue = self.get(provider);
+        queue.running += 1;
+        queue.unsettled += 1;
     }
 
-    /// An attempt ended.
+    /// An attempt was answered: its slot is free.
     pub(super) fn finished(&mut self, provider: &ObjectKey) -> &mut Queue {
         let queue = self.get(provider);
         queue.running = queue.running.saturating_sub(1);
@@ -136,6 +141,15 @@ impl Queues {
             self.line_up(provider.clone());
         }
         self.get(provider)
+    }
+
+    /// The outcome of an attempt is on disk.
+    pub(super) fn settled(&mut self, provider: &ObjectKey) {
+        let queue = self.get(provider);
+        queue.unsettled = queue.unsettled.saturating_sub(1);
+        if queue.place == Place::Blocked {
+            self.line_up(provider.clone());
+        }
     }
 
     /// Forgets what is known against a destination whose configuration changed.
@@ -153,7 +167,7 @@ impl Queues {
     /// Drops the entry of a Provider about which there is nothing to know.
     fn tidy(&mut self, provider: &ObjectKey) {
         let is_idle = self.providers.get(provider).is_some_and(|queue| {
-            queue.running == 0 && queue.place == Place::Idle && !queue.breaker.is_open()
+            queue.unsettled == 0 && queue.place == Place::Idle && !queue.breaker.is_open()
         });
         if is_idle {
             self.providers.remove(provider);
@@ -216,6 +230,18 @@ mod tests {
         queues.ring(at(0));
         assert_eq!(queues.ready_len(), 0);
         queues.finished(&key("a/1"));
+        assert_eq!(turns(&mut queues), ["a/1"]);
+    }
+
+    #[test]
+    fn a_provider_that_waits_for_an_outcome_is_ready_when_it_is_on_disk() {
+        let mut queues = Queues::default();
+        queues.started(&key("a/1"));
+        queues.finished(&key("a/1"));
+        queues.wait_for_attempt(&key("a/1"));
+        assert_eq!(queues.get(&key("a/1")).unsettled, 1);
+        queues.settled(&key("a/1"));
+        assert_eq!(queues.get(&key("a/1")).unsettled, 0);
         assert_eq!(turns(&mut queues), ["a/1"]);
     }
 
