@@ -49,6 +49,7 @@ use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
 };
 use crate::shared::git_repository::GitRepository;
+use crate::shared::json_post::set_json_body;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 use location::Location;
@@ -308,18 +309,21 @@ impl StatusHost for AzureDevOps {
             let session = session(notification);
             let path = self.statuses(&status.commit);
             let mut request = self.request(Method::POST, &path, VERSIONED_JSON, &session)?;
+            set_json_body(
+                &mut request,
+                &NewStatus {
+                    context: StatusContext {
+                        genre: &genre(notification),
+                        name: &status.id,
+                    },
+                    description: &status.description,
+                    state: status.state,
+                },
+            )?;
             request.headers.insert(
                 CONTENT_TYPE,
                 HeaderValue::from_static("application/json;charset=utf-8"),
             );
-            request.body = commit_status::body(&NewStatus {
-                context: StatusContext {
-                    genre: &genre(notification),
-                    name: &status.id,
-                },
-                description: &status.description,
-                state: status.state,
-            })?;
             let response = is_signed_in(context.send(request).await?)?;
             commit_status::posted(response, context)
         })

@@ -33,7 +33,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
 use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ use crate::kind::Guarantee;
 use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
 use crate::shared::git_repository::{GitRepository, segment};
+use crate::shared::json_post::set_json_body;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -164,16 +165,16 @@ impl StatusHost for Bitbucket {
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
         Box::pin(async move {
             let mut request = self.request(Method::POST, &status.commit, "")?;
-            request
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = commit_status::body(&NewStatus {
-                key: &status.key(),
-                url: LINK,
-                state: status.state,
-                name: &status.name.chars().take(LONGEST_NAME).collect::<String>(),
-                description: &status.description,
-            })?;
+            set_json_body(
+                &mut request,
+                &NewStatus {
+                    key: &status.key(),
+                    url: LINK,
+                    state: status.state,
+                    name: &status.name.chars().take(LONGEST_NAME).collect::<String>(),
+                    description: &status.description,
+                },
+            )?;
             commit_status::posted(context.send(request).await?, context)
         })
     }

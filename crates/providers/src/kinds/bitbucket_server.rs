@@ -34,7 +34,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
 use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ use url::Url;
 use crate::kind::Guarantee;
 use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
+use crate::shared::json_post::set_json_body;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -228,16 +229,16 @@ impl StatusHost for BitbucketServer {
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
         Box::pin(async move {
             let mut request = self.request(Method::POST, &status.commit, "")?;
-            request
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = commit_status::body(&NewStatus {
-                description: &status.description,
-                key: &status.key(),
-                name: &name(status),
-                state: status.state,
-                url: &self.repository.link,
-            })?;
+            set_json_body(
+                &mut request,
+                &NewStatus {
+                    description: &status.description,
+                    key: &status.key(),
+                    name: &name(status),
+                    state: status.state,
+                    url: &self.repository.link,
+                },
+            )?;
             commit_status::posted(context.send(request).await?, context)
         })
     }

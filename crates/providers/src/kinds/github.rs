@@ -32,7 +32,7 @@ use api::{Problem, Provider};
 use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use futures::future::BoxFuture;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
 use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,7 @@ use crate::shared::commit_status::{
 };
 use crate::shared::git_repository::{GitRepository, segment};
 use crate::shared::github_app::{self, GitHubApp};
+use crate::shared::json_post::set_json_body;
 use crate::shared::pages;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
@@ -213,14 +214,14 @@ impl StatusHost for GitHub {
         Box::pin(async move {
             let url = self.url(&format!("statuses/{}", status.commit))?;
             let mut request = HttpRequest::new(Method::POST, url);
-            request
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = commit_status::body(&NewStatus {
-                state: status.state,
-                description: &status.description,
-                context: &status.id,
-            })?;
+            set_json_body(
+                &mut request,
+                &NewStatus {
+                    state: status.state,
+                    description: &status.description,
+                    context: &status.id,
+                },
+            )?;
             commit_status::posted(self.send(request, context).await?, context)
         })
     }

@@ -30,7 +30,7 @@ use api::{Problem, Provider};
 use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::ACCEPT;
 use http::{HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -43,6 +43,7 @@ use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
 };
 use crate::shared::git_repository::GitRepository;
+use crate::shared::json_post::set_json_body;
 use crate::shared::pages;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
@@ -197,14 +198,14 @@ impl StatusHost for GitLab {
         Box::pin(async move {
             let url = self.url(&format!("statuses/{}", status.commit))?;
             let mut request = self.request(Method::POST, url);
-            request
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = commit_status::body(&NewStatus {
-                state: status.state,
-                name: &status.id,
-                description: &status.description,
-            })?;
+            set_json_body(
+                &mut request,
+                &NewStatus {
+                    state: status.state,
+                    name: &status.id,
+                    description: &status.description,
+                },
+            )?;
             commit_status::posted(context.send(request).await?, context)
         })
     }

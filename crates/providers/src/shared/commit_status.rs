@@ -4,13 +4,11 @@
 //! costs no call. On first contact the host is asked. When asking keeps failing the status is posted
 //! without knowing: better twice than not at all. A host that asks for fewer requests is waited for.
 
-use bytes::Bytes;
 use domain::delivery::{Failure, FailureClass, Receipt, Remembered};
 use domain::notification::{CommitStatus, commit_status};
 use domain::{Capabilities, Family, Notification, provider::Progressing};
 use futures::future::BoxFuture;
 use outbound::HttpResponse;
-use serde::Serialize;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -242,13 +240,6 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(
             ),
         )
     })
-}
-
-/// A request body.
-pub(crate) fn body<T: Serialize>(value: &T) -> Result<Bytes, Failure> {
-    serde_json::to_vec(value)
-        .map(Bytes::from)
-        .map_err(|error| misconfigured(&error))
 }
 
 /// A failure that a change of configuration heals.
