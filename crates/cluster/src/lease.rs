@@ -4,6 +4,8 @@
 //! than in the reference, a replica that loses the lease goes on as a follower.
 
 mod record;
+#[cfg(test)]
+pub(crate) mod server;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use record::{Candidate, Observed, Step};
+pub(crate) use record::Observed;
+use record::{Candidate, Step};
 
 /// Name of the Lease, the reference's (`operations.md` section 5).
 pub const LEASE_NAME: &str = "notification-controller-leader-election";
@@ -114,9 +117,7 @@ impl Election {
     /// Takes part until told to stop; `leads` says whether this process is the leader. It turns false
     /// before any other replica may take over.
     pub async fn run(mut self, leads: watch::Sender<bool>, shutdown: CancellationToken) {
-        shutdown
-            .run_until_cancelled(self.take_part(&leads))
-            .await;
+        shutdown.run_until_cancelled(self.take_part(&leads)).await;
         if leads.send_replace(false) && self.settings.release_on_cancel {
             // Nothing is lost if it fails: the lease runs out.
             match timeout(RELEASE_LIMIT, self.release()).await {
@@ -190,7 +191,10 @@ impl Election {
             identity: &self.settings.identity,
             duration: self.settings.lease_duration,
         };
-        let record = match self.observed.step(candidate, Instant::now(), self.clock.now()) {
+        let record = match self
+            .observed
+            .step(candidate, Instant::now(), self.clock.now())
+        {
             Step::Wait => {
                 let holder = self
                     .observed
@@ -209,27 +213,23 @@ impl Election {
 
     async fn write(&self, lease: Option<Lease>, record: LeaseSpec) -> Result<Lease, kube::Error> {
         let parameters = PostParams::default();
-        match lease {
+        if let Some(lease) = lease {
             // The version in it makes the server refuse if somebody was faster.
-            Some(lease) => {
-                let lease = Lease {
-                    spec: Some(record),
-                    ..lease
-                };
-                self.leases.replace(LEASE_NAME, &parameters, &lease).await
-            }
-            None => {
-                let lease = Lease {
-                    metadata: ObjectMeta {
-                        name: Some(LEASE_NAME.to_owned()),
-                        namespace: Some(self.settings.namespace.clone()),
-                        ..ObjectMeta::default()
-                    },
-                    spec: Some(record),
-                };
-                self.leases.create(&parameters, &lease).await
-            }
+            let lease = Lease {
+                spec: Some(record),
+                ..lease
+            };
+            return self.leases.replace(LEASE_NAME, &parameters, &lease).await;
         }
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(LEASE_NAME.to_owned()),
+                namespace: Some(self.settings.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(record),
+        };
+        self.leases.create(&parameters, &lease).await
     }
 
     async fn release(&mut self) -> Result<(), kube::Error> {

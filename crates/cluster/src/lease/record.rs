@@ -66,6 +66,11 @@ impl Observed {
         (is_alive && !holder.is_empty()).then_some(holder)
     }
 
+    /// When the record was first seen as it is.
+    pub(crate) fn unchanged_since(&self) -> Option<Instant> {
+        self.last.as_ref().map(|last| last.since)
+    }
+
     /// Decides what a candidate does, at the local time `now` and the wall-clock time `wall`, which is
     /// only written down for people.
     pub(crate) fn step(&self, candidate: Candidate<'_>, now: Instant, wall: Timestamp) -> Step {
