@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::CleanEvent;
-use crate::delivery::{Delivery, Outcome};
+use crate::{CleanEvent, ValidProvider};
+use crate::delivery::{Delivery, DeliveryState, Failure, FailureClass, Outcome};
 use crate::provider::Capabilities;
 
 /// What time it is. Sleeping belongs to the runtime.
@@ -50,6 +50,9 @@ pub struct SecretError {
     pub key: ObjectKey,
     /// What went wrong; never the content.
     pub reason: String,
+    /// It may work the next time without anybody changing anything, for example because the API
+    /// server does not answer right now.
+    pub is_temporary: bool,
 }
 
 /// Secrets, read when an attempt starts.
@@ -89,4 +92,41 @@ pub trait Courier: Send + Sync {
 pub trait Memory: Send + Sync {
     /// The value stored last under a key; `None` if there is none or it cannot be read.
     fn recall<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<String>>;
+}
+
+/// Whether a Provider could be sent to as it is configured now.
+pub trait ProviderCheck: Send + Sync {
+    /// Reads its Secrets and prepares everything that an attempt needs, but sends nothing. The error
+    /// is what an attempt would fail with; its detail is redacted.
+    fn check<'a>(
+        &'a self,
+        provider: &'a Arc<ValidProvider>,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// What became of a delivery: it was settled, or given back for later.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice<'a> {
+    /// Which one.
+    pub delivery: &'a Delivery,
+    /// Its event; `None` if it cannot be read any more.
+    pub event: Option<&'a CleanEvent>,
+    /// Where it is now.
+    pub state: DeliveryState,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// What sort of failure the last attempt met; `None` if it succeeded or none was made.
+    pub class: Option<FailureClass>,
+    /// What happened, redacted, at most about 1 KiB.
+    pub detail: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Hears what becomes of deliveries. Calls come from busy tasks: they must be quick and never block.
+pub trait NoticeSink: Send + Sync {
+    /// An attempt ended, or a delivery was settled without one.
+    fn settled(&self, notice: Notice<'_>);
+    /// A destination is left alone until then; `None` when it is not any more.
+    fn paused(&self, provider: &ObjectKey, until: Option<Timestamp>);
 }

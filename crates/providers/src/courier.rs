@@ -14,7 +14,7 @@ use std::sync::Arc;
 use domain::catalog::ProviderEntry;
 use domain::delivery::{Failure, FailureClass, Receipt};
 use domain::notification::{self, CommitStatus, CommitStatusFailure, DropReason};
-use domain::ports::{Clock, Memory, SecretReader};
+use domain::ports::{Clock, Memory, ProviderCheck, SecretReader};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Notification, Outcome, ValidProvider,
 };
@@ -95,7 +95,7 @@ impl Courier {
         let notification = notification(delivery, event, commit_status);
         let secrets = SecretSet::read(provider, &*self.secrets)
             .await
-            .map_err(|error| misconfigured(error.to_string()))?;
+            .map_err(NotSent::Failed)?;
         let built = match self.notifiers.get(provider, secrets.versions()) {
             Some(built) => built,
             None => self.build(provider, &secrets)?,
@@ -173,6 +173,15 @@ impl domain::ports::Courier for Courier {
     }
 }
 
+impl ProviderCheck for Courier {
+    fn check<'a>(
+        &'a self,
+        provider: &'a Arc<ValidProvider>,
+    ) -> BoxFuture<'a, Result<(), Failure>> {
+        async move { build_once(provider, &*self.secrets).await.map(drop) }.boxed()
+    }
+}
+
 /// What a type gets to see of a delivery.
 pub(crate) fn notification(
     delivery: &Delivery,
@@ -194,9 +203,7 @@ pub(crate) async fn build_once(
     provider: &Arc<ValidProvider>,
     reader: &dyn SecretReader,
 ) -> Result<Built, Failure> {
-    let secrets = SecretSet::read(provider, reader).await;
-    let secrets =
-        secrets.map_err(|error| Failure::new(FailureClass::Misconfigured, error.to_string()))?;
+    let secrets = SecretSet::read(provider, reader).await?;
     build(provider, &secrets)
 }
 

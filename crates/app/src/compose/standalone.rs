@@ -19,6 +19,7 @@ use providers::{Courier, CourierSettings, Directory};
 use server::control;
 use standalone::{Configuration, Current, Source, Timing, Watch, directory};
 use tokio::net::UnixListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::runtime::{SystemClock, SystemRandom};
@@ -84,10 +85,12 @@ pub(crate) async fn start(
     let ports = Ports {
         store,
         catalog: catalog.clone(),
+        configured: watch::channel(true).1,
         courier: Arc::new(courier),
         objects: current.clone(),
         clock,
         random: Arc::new(SystemRandom),
+        notices: None,
     };
     let engine = Engine::start(settings(arguments), ports, registry)
         .await

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::{ObjectKey, Secret, SecretData};
-use domain::ports::SecretReader;
+use domain::delivery::{Failure, FailureClass};
+use domain::ports::{SecretError, SecretReader};
 use domain::{Family, ValidProvider};
 use outbound::Redactor;
 use url::Url;
@@ -22,6 +23,16 @@ const PUBLIC_KEYS: [&str; 4] = ["ca.crt", "caFile", "tls.crt", "certFile"];
 
 type Loaded = (ObjectKey, Arc<SecretData>);
 
+/// Without an answer the next try may work; everything else waits for somebody to change something.
+fn not_read(error: &SecretError) -> Failure {
+    let class = if error.is_temporary {
+        FailureClass::Unreachable
+    } else {
+        FailureClass::Misconfigured
+    };
+    Failure::new(class, error.to_string())
+}
+
 /// The Secrets that a Provider names, as they are now.
 #[derive(Debug, Default)]
 pub(crate) struct SecretSet {
@@ -35,11 +46,11 @@ pub(crate) struct SecretSet {
 }
 
 impl SecretSet {
-    /// Reads all of them; a missing one is an error.
+    /// Reads all of them; a missing one is a failure.
     pub(crate) async fn read(
         provider: &ValidProvider,
         reader: &dyn SecretReader,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, Failure> {
         let mut set = Self::default();
         let spec = &provider.spec;
         let [main, certificate, proxy] = &mut set.versions;
@@ -47,12 +58,13 @@ impl SecretSet {
             let Some(name) = name else { return Ok(None) };
             let key = ObjectKey::new(&provider.key.namespace, name);
             let found = reader.read(&key).await;
-            let found = found.map_err(|error| ConfigError::new(error.to_string()))?;
+            let found = found.map_err(|error| not_read(&error))?;
             let found = found.ok_or_else(|| {
-                ConfigError::new(format!(
+                let text = format!(
                     "secret `{key}`, which {field} of provider `{}` names, does not exist",
                     provider.key
-                ))
+                );
+                Failure::new(FailureClass::Misconfigured, text)
             })?;
             *version = Some(found.version);
             Ok(Some((key, found.data)))

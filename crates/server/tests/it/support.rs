@@ -60,10 +60,12 @@ impl Port {
         let ports = Ports {
             store,
             catalog: Arc::new(Catalog::default()),
+            configured: tokio::sync::watch::channel(true).1,
             courier: Arc::new(Nobody),
             objects: Arc::new(Nobody),
             clock: clock.clone(),
             random: Arc::new(Nobody),
+            notices: None,
         };
         let settings = Settings {
             duplicate_interval: interval,
