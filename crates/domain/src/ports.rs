@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{ObjectKey, ObjectReference, Problem, Provider, SecretData};
+use api::{ObjectKey, ObjectReference, Problem, Provider, Secret, SecretData};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{CleanEvent, ValidProvider};
 use crate::delivery::{Delivery, DeliveryState, Failure, FailureClass, Outcome};
 use crate::provider::Capabilities;
+use crate::{CleanEvent, ValidProvider};
 
 /// What time it is. Sleeping belongs to the runtime.
 pub trait Clock: Send + Sync {
@@ -98,10 +98,7 @@ pub trait Memory: Send + Sync {
 pub trait ProviderCheck: Send + Sync {
     /// Reads its Secrets and prepares everything that an attempt needs, but sends nothing. The error
     /// is what an attempt would fail with; its detail is redacted.
-    fn check<'a>(
-        &'a self,
-        provider: &'a Arc<ValidProvider>,
-    ) -> BoxFuture<'a, Result<(), Failure>>;
+    fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// What became of a delivery: it was settled, or given back for later.
@@ -129,4 +126,21 @@ pub trait NoticeSink: Send + Sync {
     fn settled(&self, notice: Notice<'_>);
     /// A destination is left alone until then; `None` when it is not any more.
     fn paused(&self, provider: &ObjectKey, until: Option<Timestamp>);
+}
+
+/// Why a sender may not send events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderRefused {
+    /// It has no token, or one that nobody vouches for.
+    Unknown,
+    /// Its token is genuine, but it is not on the list.
+    NotAllowed,
+    /// Nobody could be asked; it may try again.
+    Undecided,
+}
+
+/// Whether a sender may send events.
+pub trait SenderCheck: Send + Sync {
+    /// Judges the bearer token of a request.
+    fn check<'a>(&'a self, token: &'a Secret<String>) -> BoxFuture<'a, Result<(), SenderRefused>>;
 }
