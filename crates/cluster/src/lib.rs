@@ -1,5 +1,16 @@
 //! Configuration from the objects of a Kubernetes cluster, and what we write back to them.
+//!
+//! A sibling of the standalone mode: it feeds the same catalog and answers the same ports.
 
 mod client;
+mod follower;
+mod object;
+mod resource;
+mod secrets;
+mod watch;
+mod world;
 
 pub use client::{Client, ConnectError, connect};
+pub use follower::{Timing, Update};
+pub use resource::Scope;
+pub use secrets::Secrets;
