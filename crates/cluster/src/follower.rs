@@ -84,7 +84,7 @@ impl Follower {
         while let Some(input) = inputs.recv().await {
             note(&mut world, input, &mut effects);
             self.settle(&mut inputs, &mut world, &mut effects).await;
-            if !world.is_known() {
+            if !world.is_known() || effects.is_none() {
                 continue;
             }
             let effects = std::mem::take(&mut effects);

@@ -3,7 +3,9 @@
 //! A sibling of the standalone mode: it feeds the same catalog and answers the same ports.
 
 mod client;
+mod cluster;
 mod follower;
+mod labels;
 mod object;
 mod resource;
 mod secrets;
@@ -11,6 +13,8 @@ mod watch;
 mod world;
 
 pub use client::{Client, ConnectError, connect};
+pub use cluster::{Cluster, Settings};
 pub use follower::{Timing, Update};
+pub use labels::Labels;
 pub use resource::Scope;
 pub use secrets::Secrets;

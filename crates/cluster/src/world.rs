@@ -52,6 +52,12 @@ pub(crate) struct Effects {
     pub(crate) world: bool,
 }
 
+impl Effects {
+    pub(crate) fn is_none(&self) -> bool {
+        !self.catalog && !self.world && self.providers.is_empty()
+    }
+}
+
 impl ProviderRecord {
     /// Reads and validates; `None` for what has no name.
     pub(crate) fn read(raw: &RawObject, kinds: &dyn KindDirectory) -> Option<Arc<Self>> {
