@@ -97,7 +97,9 @@ impl Follower {
             }
             let catalog = if effects.catalog {
                 // Thousands of Alerts take a moment to index.
-                tokio::task::spawn_blocking(move || shared.catalog()).await.ok()
+                tokio::task::spawn_blocking(move || shared.catalog())
+                    .await
+                    .ok()
             } else {
                 None
             };
@@ -121,7 +123,11 @@ impl Follower {
         let to = sender.clone();
         watches.spawn(async move {
             // The receiver is gone only when all is being shut down.
-            while to.send(Input::Providers(providers.next().await)).await.is_ok() {}
+            while to
+                .send(Input::Providers(providers.next().await))
+                .await
+                .is_ok()
+            {}
         });
         let mut alerts = Feed::new(
             "alerts",
@@ -130,9 +136,9 @@ impl Follower {
             |raw| AlertRecord::read(&raw),
         );
         let to = sender.clone();
-        watches.spawn(async move {
-            while to.send(Input::Alerts(alerts.next().await)).await.is_ok() {}
-        });
+        watches.spawn(
+            async move { while to.send(Input::Alerts(alerts.next().await)).await.is_ok() {} },
+        );
         watches.spawn(secret_watch::run(
             self.client.clone(),
             self.scope.clone(),

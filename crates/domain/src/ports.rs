@@ -8,9 +8,9 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::{CleanEvent, ValidProvider};
 use crate::delivery::{Delivery, DeliveryState, Failure, FailureClass, Outcome};
 use crate::provider::Capabilities;
+use crate::{CleanEvent, ValidProvider};
 
 /// What time it is. Sleeping belongs to the runtime.
 pub trait Clock: Send + Sync {
@@ -98,10 +98,7 @@ pub trait Memory: Send + Sync {
 pub trait ProviderCheck: Send + Sync {
     /// Reads its Secrets and prepares everything that an attempt needs, but sends nothing. The error
     /// is what an attempt would fail with; its detail is redacted.
-    fn check<'a>(
-        &'a self,
-        provider: &'a Arc<ValidProvider>,
-    ) -> BoxFuture<'a, Result<(), Failure>>;
+    fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>>;
 }
 
 /// What became of a delivery: it was settled, or given back for later.

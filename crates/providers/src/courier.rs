@@ -174,10 +174,7 @@ impl domain::ports::Courier for Courier {
 }
 
 impl ProviderCheck for Courier {
-    fn check<'a>(
-        &'a self,
-        provider: &'a Arc<ValidProvider>,
-    ) -> BoxFuture<'a, Result<(), Failure>> {
+    fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>> {
         async move { build_once(provider, &*self.secrets).await.map(drop) }.boxed()
     }
 }

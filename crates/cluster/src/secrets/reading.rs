@@ -59,7 +59,10 @@ pub(super) async fn get(
     let answer = tokio::time::timeout(PATIENCE, client.request_text(request)).await;
     let text = match answer {
         Err(_) => {
-            let reason = format!("the API server did not answer within {} s", PATIENCE.as_secs());
+            let reason = format!(
+                "the API server did not answer within {} s",
+                PATIENCE.as_secs()
+            );
             return Err(failed(reason, true));
         }
         Ok(Ok(text)) => text,
