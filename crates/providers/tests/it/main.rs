@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod alertmanager;
 mod bench;
 mod commit_status;
 mod conformance;

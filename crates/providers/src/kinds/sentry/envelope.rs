@@ -158,8 +158,13 @@ struct Ids {
 impl Ids {
     fn of(notification: &Notification) -> Self {
         let made = |what: &str, bytes: usize| {
-            let digest =
-                digest::of_parts([what, &notification.alert_uid, &notification.idempotency_key]);
+            // The uids tell apart what several clusters send to one project.
+            let digest = digest::of_parts([
+                what,
+                &notification.alert_uid,
+                &notification.event.involved_object.uid,
+                &notification.idempotency_key,
+            ]);
             digest::hexadecimal(digest.get(..bytes).unwrap_or(&digest))
         };
         Self {

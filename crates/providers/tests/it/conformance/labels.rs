@@ -12,7 +12,7 @@ const VERSIONS: [&str; 5] = [
     "revision",
 ];
 
-/// Moves versions from labels to annotations and replaces the characters that names cannot have.
+/// Moves versions and timestamps from labels to annotations and replaces the characters that names cannot have.
 /// Says whether anything changed; bodies that are no alerts are left alone.
 pub(crate) fn make_stable_and_valid(body: &mut Value) -> bool {
     let Value::Array(alerts) = body else {
@@ -28,7 +28,7 @@ pub(crate) fn make_stable_and_valid(body: &mut Value) -> bool {
         };
         let (versions, stable): (Map<_, _>, Map<_, _>) = labels
             .into_iter()
-            .partition(|(name, _)| VERSIONS.contains(&name.as_str()));
+            .partition(|(name, value)| VERSIONS.contains(&name.as_str()) || is_time(value));
         let valid = |entries: Map<String, Value>| -> Map<String, Value> {
             let entries = entries.into_iter();
             entries.map(|(key, value)| (name(&key), value)).collect()
@@ -41,6 +41,12 @@ pub(crate) fn make_stable_and_valid(body: &mut Value) -> bool {
         changed |= *alert != before;
     }
     changed
+}
+
+fn is_time(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok())
 }
 
 fn name(key: &str) -> String {
