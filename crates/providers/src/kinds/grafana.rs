@@ -87,6 +87,9 @@ const TAGS: Limits = Limits {
 /// Quotes and a comma.
 const TAG_OVERHEAD: usize = 3;
 
+/// Those around the list, less the comma that the last tag does not have.
+const BRACKETS: usize = 1;
+
 struct Grafana {
     url: Url,
     authorization: Option<HeaderValue>,
@@ -129,7 +132,7 @@ fn tags(event: &Event) -> Vec<String> {
     ]
     .map(|(key, value)| format!("{key}: {}", part(value)));
     let fixed = before.iter().chain(&after);
-    let fixed: usize = fixed.map(|tag| tag.len() + TAG_OVERHEAD).sum();
+    let fixed = BRACKETS + fixed.map(|tag| tag.len() + TAG_OVERHEAD).sum::<usize>();
     let metadata = fit::sorted(&event.metadata, |text| part(&text.replace(':', "|")));
     let fitted = fit::fit("", metadata, fixed, &TAGS).fields.into_iter();
     let metadata = fitted.map(|(key, value)| format!("{key}: {value}"));

@@ -14,7 +14,7 @@
 //! whose detail `severity` is not `error` if nobody wants to see them.
 //! Where a key may not read or update alerts, alerts are opened and stay open.
 //!
-//! The last 16 alerts of an object are remembered. Opsgenie takes 130 characters of message, 15,000 of
+//! The last 64 alerts of an object are remembered. Opsgenie takes 130 characters of message, 15,000 of
 //! description and 8,000 of details; longer texts are cut.
 //!
 //! Opsgenie's documentation: <https://docs.opsgenie.com/docs/alert-api>.
@@ -43,6 +43,7 @@ use http::{HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::kind::Guarantee;
@@ -78,7 +79,7 @@ const DETAILS: Limits = Limits {
 };
 
 /// How many open alerts of one object are remembered.
-const MOST_OPEN: usize = 16;
+const MOST_OPEN: usize = 64;
 
 const NO_KEY: &str = "no API key: put it into the key `token` of the Secret in spec.secretRef";
 
@@ -220,16 +221,24 @@ impl Opsgenie {
         Ok(Closing::Done)
     }
 
-    /// Closes what is open; gives what could not be closed yet.
+    /// Closes what is open, the oldest first; gives what could not be closed yet. Leaves time to open
+    /// the event's own alert.
     async fn close_all(
         &self,
         open: Vec<String>,
         event: &Event,
         context: &AttemptContext<'_>,
     ) -> Result<Vec<String>, Failure> {
+        let time_left = || context.deadline.saturating_duration_since(Instant::now());
+        let reserve = time_left() / 2;
         let mut left = Vec::new();
         for request_id in open {
-            if let Closing::Unknown = self.close(&request_id, event, context).await? {
+            if time_left() < reserve
+                || matches!(
+                    self.close(&request_id, event, context).await?,
+                    Closing::Unknown
+                )
+            {
                 left.push(request_id);
             }
         }

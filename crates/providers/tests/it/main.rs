@@ -11,4 +11,6 @@ mod every_kind;
 mod fixtures;
 mod github_api;
 mod github_app;
+mod incidents;
+mod platforms;
 mod render;

@@ -155,6 +155,8 @@ fn length(body: &impl Serialize) -> usize {
 
 fn details(event: &Event, fixed: usize) -> Details {
     let metadata = fit::sorted(&event.metadata, str::to_owned);
+    // The last field has no comma.
+    let fixed = fixed.saturating_sub(usize::from(!metadata.is_empty()));
     let fitted = fit::fit(&event.message, metadata, fixed, &LIMITS);
     Details {
         message: fitted.text,
