@@ -179,7 +179,7 @@ fn print(time: Option<Timestamp>) -> String {
 /// Alertmanager answers nothing at all; what stands before it may say 200 and mean no.
 fn judge(response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
     let said = answer::success(response, clock, "Alertmanager")?;
-    let is_error = said["status"] == "error";
+    let is_error = answer::text(&said, "status") == Some("error");
     let reasons = answer::texts(&said, &["errorType", "error", "errors"]);
     if !is_error && reasons.is_empty() {
         return Ok(());

@@ -65,7 +65,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     page: include_str!("grafana.rs"),
 };
 
-/// The column that holds texts takes 65,535 bytes where the database is MySQL.
+/// The column that holds texts takes 65,535 bytes in the smallest of Grafana's databases.
 const LONGEST_TEXT: usize = 65_535;
 
 /// The columns that hold keys and values of tags take 100 characters each.

@@ -47,11 +47,11 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::kind::Guarantee;
-use crate::shared::address;
 use crate::shared::fit::{self, Limits};
 use crate::shared::incident::{CAPABILITIES, Ledger, Turn};
 use crate::shared::json_post::set_json_body;
 use crate::shared::truncate::{self, Unit};
+use crate::shared::{address, answer};
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -200,16 +200,15 @@ impl Opsgenie {
         context: &AttemptContext<'_>,
     ) -> Result<Closing, Failure> {
         let look_up = self.request(Method::GET, self.below(&["requests", request_id]));
-        let said = match settled(self.send(look_up, context).await)? {
-            Some((_, said)) => said,
-            None => return Ok(Closing::Done),
+        let Some((_, said)) = settled(self.send(look_up, context).await)? else {
+            return Ok(Closing::Done);
         };
         let data = said.get("data").unwrap_or(&said);
-        if data["isSuccess"] == false {
+        if data.get("isSuccess") == Some(&Value::Bool(false)) {
             // It never became an alert, for example because Opsgenie was told to ignore it.
             return Ok(Closing::Done);
         }
-        let Some(alert) = data["alertId"].as_str().filter(|id| !id.is_empty()) else {
+        let Some(alert) = answer::text(data, "alertId").filter(|id| !id.is_empty()) else {
             return Ok(Closing::Unknown);
         };
         let mut url = self.below(&[alert, "close"]);
@@ -282,7 +281,7 @@ impl Notifier for Opsgenie {
             }
             let (response, said) = self.create(event, context).await?;
             if turn == Turn::Fails
-                && let Some(request_id) = said["requestId"].as_str()
+                && let Some(request_id) = answer::text(&said, "requestId")
             {
                 open.push(request_id.to_owned());
                 let too_many = open.len().saturating_sub(MOST_OPEN);

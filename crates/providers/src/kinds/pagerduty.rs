@@ -119,7 +119,7 @@ impl PagerDuty {
         let said = answer::success(&response, context.clock, "PagerDuty")
             .map_err(|failure| judge_refusal(failure, &response))?;
         // The answer to a success has the status `success`.
-        let status = said["status"].as_str().unwrap_or("success");
+        let status = answer::text(&said, "status").unwrap_or("success");
         if status == "success" {
             return Ok((response, said));
         }
@@ -141,7 +141,7 @@ impl PagerDuty {
         let key = body::dedup_key(&notification.event).or_else(|| open.last().cloned());
         let trigger = body::trigger(self.routing_key.expose(), key.as_deref(), notification);
         let (response, said) = self.post(&self.alerts, &trigger, context).await?;
-        let key = key.or_else(|| said["dedup_key"].as_str().map(str::to_owned));
+        let key = key.or_else(|| answer::text(&said, "dedup_key").map(str::to_owned));
         if let Some(key) = key {
             open.retain(|known| *known != key);
             open.push(key);

@@ -128,7 +128,7 @@ fn judge(response: &HttpResponse, category: Category, clock: &dyn Clock) -> Resu
     })?;
     // Who takes an event gives its id.
     let reasons = answer::texts(&said, &["detail", "error", "errors", "causes"]);
-    if said["id"].is_string() || reasons.is_empty() {
+    if answer::text(&said, "id").is_some() || reasons.is_empty() {
         return Ok(());
     }
     let reason = format!("Sentry refused the event: {}", reasons.join("; "));

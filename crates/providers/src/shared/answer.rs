@@ -32,6 +32,11 @@ pub(crate) fn success(
     })
 }
 
+/// A member of an answer, if it is a text.
+pub(crate) fn text<'a>(answer: &'a Value, member: &str) -> Option<&'a str> {
+    answer.get(member)?.as_str()
+}
+
 /// All texts in some members of an answer, in that order: `"x"`, `["x", "y"]` and
 /// `{"message": "x"}` are in use.
 pub(crate) fn texts(answer: &Value, members: &[&str]) -> Vec<String> {

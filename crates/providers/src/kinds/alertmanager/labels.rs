@@ -2,7 +2,7 @@
 //!
 //! Label names are `[a-zA-Z_][a-zA-Z0-9_]*`, for annotations too
 //! (<https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>); newer versions take
-//! more, but templates and PromQL read these everywhere. One invalid name makes Alertmanager refuse
+//! more, but queries and templates everywhere read these. One invalid name makes Alertmanager refuse
 //! the alert.
 
 use std::collections::BTreeMap;

@@ -121,8 +121,10 @@ struct Contexts<'a> {
 #[derive(Serialize)]
 struct Trace<'a> {
     op: &'static str,
-    span_id: &'a str,
-    trace_id: &'a str,
+    #[serde(rename = "span_id")]
+    span: &'a str,
+    #[serde(rename = "trace_id")]
+    id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -137,8 +139,10 @@ struct TransactionOnly<'a> {
 
 #[derive(Serialize)]
 struct Span<'a> {
-    trace_id: &'a str,
-    span_id: &'a str,
+    #[serde(rename = "trace_id")]
+    trace: &'a str,
+    #[serde(rename = "span_id")]
+    id: &'a str,
     op: &'static str,
     tags: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -241,8 +245,8 @@ fn payload<'a>(
             metadata: BTreeMap::new(),
             trace: Some(Trace {
                 op: "event",
-                span_id: &ids.span,
-                trace_id: &ids.trace,
+                span: &ids.span,
+                id: &ids.trace,
             }),
         }
     };
@@ -250,8 +254,8 @@ fn payload<'a>(
         kind: "transaction",
         start_timestamp: timestamp.clone(),
         spans: [Span {
-            trace_id: &ids.trace,
-            span_id: &ids.span,
+            trace: &ids.trace,
+            id: &ids.span,
             op: "event",
             tags,
             start_timestamp: timestamp.clone(),
