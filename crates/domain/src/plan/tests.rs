@@ -87,6 +87,7 @@ fn snapshot(alerts: Vec<Arc<ValidAlert>>) -> CatalogSnapshot {
         provider("chat", &json!({"type": "chat"})),
         provider("off", &json!({"type": "chat", "suspend": true})),
         provider("status", &json!({"type": "status"})),
+        provider("incidents", &json!({"type": "incidents"})),
         provider("broken", &json!({"type": "nonsense"})),
     ]
     .into();

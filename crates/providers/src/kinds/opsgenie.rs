@@ -111,14 +111,6 @@ struct Close {
     note: String,
 }
 
-/// What became of an alert that was to be closed.
-enum Closing {
-    /// Closed, or gone, or not ours to close.
-    Done,
-    /// Opsgenie is still at it.
-    Unknown,
-}
-
 impl NewAlert {
     fn of(event: &Event) -> Self {
         let object = &event.involved_object;
@@ -191,25 +183,25 @@ impl Opsgenie {
         self.send(request, context).await
     }
 
-    /// Closes the alert that a request opened. Opsgenie answers requests before it processes them, so
-    /// the alert has to be asked for.
+    /// Closes the alert that a request opened; gives whether that is settled. Opsgenie answers requests
+    /// before it processes them, so the alert has to be asked for and may not be known yet.
     async fn close(
         &self,
         request_id: &str,
         event: &Event,
         context: &AttemptContext<'_>,
-    ) -> Result<Closing, Failure> {
+    ) -> Result<bool, Failure> {
         let look_up = self.request(Method::GET, self.below(&["requests", request_id]));
         let Some((_, said)) = settled(self.send(look_up, context).await)? else {
-            return Ok(Closing::Done);
+            return Ok(true);
         };
         let data = said.get("data").unwrap_or(&said);
         if data.get("isSuccess") == Some(&Value::Bool(false)) {
             // It never became an alert, for example because Opsgenie was told to ignore it.
-            return Ok(Closing::Done);
+            return Ok(true);
         }
         let Some(alert) = answer::text(data, "alertId").filter(|id| !id.is_empty()) else {
-            return Ok(Closing::Unknown);
+            return Ok(false);
         };
         let mut url = self.below(&[alert, "close"]);
         url.query_pairs_mut().append_pair("identifierType", "id");
@@ -217,7 +209,7 @@ impl Opsgenie {
         let note = truncate::head_and_tail(&event.message, LONGEST_NOTE, Unit::Characters);
         set_json_body(&mut request, &Close { note })?;
         settled(self.send(request, context).await)?;
-        Ok(Closing::Done)
+        Ok(true)
     }
 
     /// Closes what is open, the oldest first; gives what could not be closed yet. Leaves time to open
@@ -232,12 +224,7 @@ impl Opsgenie {
         let reserve = time_left() / 2;
         let mut left = Vec::new();
         for request_id in open {
-            if time_left() < reserve
-                || matches!(
-                    self.close(&request_id, event, context).await?,
-                    Closing::Unknown
-                )
-            {
+            if time_left() < reserve || !self.close(&request_id, event, context).await? {
                 left.push(request_id);
             }
         }

@@ -35,9 +35,9 @@ mod envelope;
 mod limits;
 
 use api::{Problem, Provider};
-use domain::Notification;
 use domain::delivery::{Failure, FailureClass, Receipt};
 use domain::ports::Clock;
+use domain::{Capabilities, Family, Notification};
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
@@ -50,12 +50,15 @@ use crate::shared::{address, answer};
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
 
 use dsn::Dsn;
-use envelope::Category;
+use limits::Category;
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "sentry",
     title: "Sentry",
-    capabilities: CAPABILITIES,
+    capabilities: Capabilities {
+        family: Family::Stream,
+        ..CAPABILITIES
+    },
     guarantee: Guarantee::ExactlyOnce,
     check,
     build: |settings| Ok(Box::new(Sentry::new(settings)?) as Box<dyn Notifier>),

@@ -1,3 +1,5 @@
+//! How long an alert lasted, whatever clocks say.
+
 use super::*;
 
 fn time(text: &str) -> Timestamp {

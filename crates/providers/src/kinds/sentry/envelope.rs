@@ -10,6 +10,8 @@ use domain::delivery::{Failure, FailureClass};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::limits::Category;
+
 use crate::shared::digest;
 use crate::shared::fit::{self, Limits};
 use crate::shared::truncate::{self, Unit};
@@ -35,41 +37,6 @@ const METADATA: Limits = Limits {
     // Quotes, colon and comma.
     field_overhead: r#""":"","#.len(),
 };
-
-/// What Sentry counts an event as, for its rate limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Category {
-    /// A failure.
-    Error,
-    /// Everything else.
-    Transaction,
-}
-
-impl Category {
-    /// The category of an event.
-    pub(super) fn of(event: &Event) -> Self {
-        if event.is_error() {
-            Self::Error
-        } else {
-            Self::Transaction
-        }
-    }
-
-    /// What rate limits call it.
-    pub(super) fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Error => &["error", "default"],
-            Self::Transaction => &["transaction", "default"],
-        }
-    }
-
-    fn item_type(self) -> &'static str {
-        match self {
-            Self::Error => "event",
-            Self::Transaction => "transaction",
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Header<'a> {

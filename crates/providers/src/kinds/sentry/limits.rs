@@ -3,9 +3,44 @@
 
 use std::time::Duration;
 
+use api::Event;
 use http::HeaderMap;
 
-use super::envelope::Category;
+/// What Sentry counts an event as, for its rate limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Category {
+    /// A failure.
+    Error,
+    /// Everything else.
+    Transaction,
+}
+
+impl Category {
+    /// The category of an event.
+    pub(super) fn of(event: &Event) -> Self {
+        if event.is_error() {
+            Self::Error
+        } else {
+            Self::Transaction
+        }
+    }
+
+    /// What rate limits call it.
+    pub(super) fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Error => &["error", "default"],
+            Self::Transaction => &["transaction", "default"],
+        }
+    }
+
+    /// What the item of an envelope calls it.
+    pub(super) fn item_type(self) -> &'static str {
+        match self {
+            Self::Error => "event",
+            Self::Transaction => "transaction",
+        }
+    }
+}
 
 /// Longest wait of all limits that apply to a category; `None` where none does.
 pub(super) fn longest(headers: &HeaderMap, category: Category) -> Option<Duration> {
