@@ -25,11 +25,11 @@ impl Category {
         }
     }
 
-    /// What rate limits call it.
+    /// What rate limits call it; errors without a stack trace are of the category `default`.
     pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             Self::Error => &["error", "default"],
-            Self::Transaction => &["transaction", "default"],
+            Self::Transaction => &["transaction"],
         }
     }
 
