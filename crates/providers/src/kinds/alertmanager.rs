@@ -23,8 +23,8 @@
 //! What is not resolved ends after Alertmanager's `resolve_timeout`, 5 minutes by default. Flux
 //! repeats an error at every failed attempt: set the timeout above your longest `retryInterval`.
 //!
-//! The last 16 firing alerts of an object are remembered, within 64 KiB. Label values of metadata are
-//! cut at 1,024 characters.
+//! The last 16 firing alerts of an object are remembered, as far as their labels take 8 KiB. Label
+//! values of metadata are cut at 1,024 characters.
 //!
 //! Alertmanager's documentation: <https://prometheus.io/docs/alerting/latest/alerts_api/>.
 //!
