@@ -23,7 +23,7 @@
 //! What is not resolved ends after Alertmanager's `resolve_timeout`, 5 minutes by default. Flux
 //! repeats an error at every failed attempt: set the timeout above your longest `retryInterval`.
 //!
-//! The last 16 firing alerts of an object are remembered, as far as their labels take 8 KiB. Label
+//! The last 16 firing alerts of an object are remembered, as far as their labels take 32 KiB. Label
 //! values of metadata are cut at 1,024 characters.
 //!
 //! Alertmanager's documentation: <https://prometheus.io/docs/alerting/latest/alerts_api/>.
@@ -140,7 +140,7 @@ impl Alertmanager {
             status: "firing",
             labels: &labels,
             annotations: &annotations,
-            starts_at: print(event.timestamp),
+            starts_at: print(began(event, now)),
             ends_at: NEVER.to_owned(),
         }];
         alerts.extend(resolved.iter().map(|firing| {
@@ -161,6 +161,12 @@ impl Alertmanager {
         judge(&response, context.clock)?;
         Ok(response)
     }
+}
+
+/// When an alert began. Alertmanager refuses what begins after it would end by itself, so the clock of
+/// a sender that is ahead does not count.
+fn began(event: &Event, now: Timestamp) -> Option<Timestamp> {
+    event.timestamp.map(|time| time.min(now))
 }
 
 /// When an alert began and ended. An end in the future would keep it firing, and one before its
@@ -208,7 +214,8 @@ impl Notifier for Alertmanager {
             };
             let response = self.send(notification, &resolved, context).await?;
             if turn == Turn::Fails {
-                open.add(labels::labels(event), event.timestamp);
+                let began = began(event, context.clock.now());
+                open.add(labels::labels(event), began);
             }
             // Healthy objects need no memory.
             let remember = match turn {

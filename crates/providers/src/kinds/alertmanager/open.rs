@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const MOST: usize = 16;
 
 /// Bytes of what is remembered of one object.
-const LONGEST: usize = 8 << 10;
+const LONGEST: usize = 32 << 10;
 
 /// One alert that fires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

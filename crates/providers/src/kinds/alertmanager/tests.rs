@@ -48,3 +48,16 @@ fn clocks_that_go_wrong_do_not_keep_an_alert_firing() {
     let nine = "2024-03-05T09:00:00Z";
     assert_eq!(span_of(Some(ten), Some(nine)), (Some(time(ten)), time(ten)));
 }
+
+#[test]
+fn an_alert_does_not_begin_in_the_future() {
+    let now = time("2024-03-05T12:00:00Z");
+    let at = |text: &str| Event {
+        timestamp: Some(time(text)),
+        ..Event::default()
+    };
+    let ten = "2024-03-05T10:00:00Z";
+    assert_eq!(began(&at(ten), now), Some(time(ten)));
+    assert_eq!(began(&at("2024-03-05T13:00:00Z"), now), Some(now));
+    assert_eq!(began(&Event::default(), now), None);
+}
