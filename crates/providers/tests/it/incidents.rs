@@ -2,10 +2,14 @@
 //! restarts in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Outcome;
 use domain::delivery::Remembered;
 use domain::ports::Courier as _;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use outbound::{HttpError, HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
 use serde_json::{Value, json};
 use testkit::{MovableClock, ScriptedResponse, ScriptedTransport};
 
@@ -339,6 +343,68 @@ async fn a_service_that_is_down_while_closing_opens_nothing_twice() {
     let first = look_up("request-1");
     assert_eq!(scene.new_requests(), [&*first]);
     assert_eq!(scene.tell(&well).await, [&first, &close("alert-1"), OPEN]);
+}
+
+/// A service that takes its time, one second for every answer.
+struct Slow(Arc<ScriptedTransport>);
+
+impl HttpTransport for Slow {
+    fn send<'a>(
+        &'a self,
+        request: HttpRequest,
+        route: &'a Route,
+        options: &'a SendOptions,
+    ) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.0.send(request, route, options).await
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_alerts_are_closed_over_several_recoveries_and_none_of_these_is_late() {
+    const ALERTS: usize = 10;
+    let mut answers: Vec<Value> = (0..ALERTS)
+        .map(|number| opened(&number.to_string()))
+        .collect();
+    answers.extend((0..ALERTS).map(|number| {
+        let request = number.to_string();
+        became(
+            &request,
+            &json!({"isSuccess": true, "alertId": format!("alert-{number}")}),
+        )
+    }));
+    let clock = Arc::new(MovableClock::default());
+    let answers = serde_json::from_value(json!(answers)).unwrap();
+    let transport = Arc::new(ScriptedTransport::new(Arc::clone(&clock), answers));
+    let objects = fixtures::delivered("opsgenie").objects;
+    let slow = Arc::new(Slow(Arc::clone(&transport)));
+    let bench = Bench::new(&objects, slow, clock);
+    let mut scene = Scene {
+        bench,
+        transport,
+        seen: 0,
+    };
+    for _ in 0..ALERTS {
+        scene.tell(&event("error", "HealthCheckFailed")).await;
+    }
+    let well = event("info", "ReconciliationSucceeded");
+    let mut closed = Vec::new();
+    for _ in 0..ALERTS {
+        let requests = scene.tell(&well).await;
+        assert_eq!(requests.last().unwrap(), OPEN);
+        let closing = requests.iter().filter(|line| line.contains("/close "));
+        let before = closed.len();
+        closed.extend(closing.cloned());
+        // An attempt has 15 seconds, and closing takes two requests.
+        assert!(closed.len() - before <= 5);
+    }
+    let all: Vec<String> = (0..ALERTS)
+        .map(|number| close(&format!("alert-{number}")))
+        .collect();
+    assert_eq!(closed, all);
 }
 
 #[tokio::test]
