@@ -44,7 +44,7 @@ pub enum DropReason {
     NoChangeRequest,
     /// The type writes commit statuses and the revision yields no commit hash.
     NoCommit,
-    /// The type writes commit statuses and the event reports no final state.
+    /// The type takes final states only, such as for commit statuses, and the event reports none.
     NotFinal,
     /// The type writes commit statuses and has no state for this severity.
     SeverityUnsupported,
@@ -82,7 +82,9 @@ impl DropReason {
                 "the event has no event.toolkit.fluxcd.io/change_request, which this provider type needs"
             }
             Self::NoCommit => "the revision names no Git commit",
-            Self::NotFinal => "the reason reports no final state, so no commit status is due",
+            Self::NotFinal => {
+                "the reason reports no final state, and this provider type takes nothing else"
+            }
             Self::SeverityUnsupported => {
                 "commit statuses are written for severity info and error only"
             }
@@ -112,11 +114,11 @@ pub fn gate(event: &CleanEvent, provider: &ValidProvider) -> Result<(), DropReas
     if capabilities.change_request && event.annotation("change_request").is_none() {
         return Err(DropReason::NoChangeRequest);
     }
+    let reason = event.event().reason.as_str();
+    if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
+        return Err(DropReason::NotFinal);
+    }
     if capabilities.commit_status {
-        let reason = event.event().reason.as_str();
-        if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
-            return Err(DropReason::NotFinal);
-        }
         if !event.event().is_error() && commit_status::is_unfinished(reason) {
             return Err(DropReason::NotFinal);
         }

@@ -34,12 +34,12 @@ pub enum Family {
     Forward,
 }
 
-/// What a commit-status type makes of an event with reason `Progressing`.
+/// What a type makes of an event with reason `Progressing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progressing {
     /// Sends it like any other event.
     Sent,
-    /// Has no state for it, so it is not sent.
+    /// Has nothing to say about what is still under way, so it is not sent.
     Skipped,
 }
 

@@ -205,7 +205,7 @@ pub(crate) async fn build_once(
 }
 
 fn build(provider: &Arc<ValidProvider>, secrets: &SecretSet) -> Result<Built, Failure> {
-    let redactor = secrets.redactor(provider);
+    let mut redactor = secrets.redactor(provider);
     let refused = |text: String| Failure::new(FailureClass::Misconfigured, clean(&redactor, &text));
     let kind = kinds::find(&provider.kind).ok_or_else(|| {
         refused(format!(
@@ -219,6 +219,9 @@ fn build(provider: &Arc<ValidProvider>, secrets: &SecretSet) -> Result<Built, Fa
     let notifier = catch_unwind(AssertUnwindSafe(|| (kind.build)(&settings)))
         .map_err(|panic| panicked(provider, &redactor, &*panic))?
         .map_err(|error| refused(format!("provider `{}`: {error}", provider.key)))?;
+    for credential in notifier.hidden() {
+        redactor.hide(credential.as_bytes());
+    }
     Ok(Built {
         notifier,
         route: settings.route,

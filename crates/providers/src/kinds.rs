@@ -2,29 +2,41 @@
 
 use crate::ProviderKind;
 
+mod alertmanager;
 mod azure_devops;
 mod bitbucket;
 mod bitbucket_server;
+mod datadog;
 mod discord;
 mod generic;
 mod github;
 mod gitlab;
+mod grafana;
 mod ms_teams;
+mod opsgenie;
+mod pagerduty;
 mod rocket;
+mod sentry;
 mod slack;
 
 /// All types, sorted by name.
 pub const ALL: &[&ProviderKind] = &[
+    &alertmanager::KIND,
     &azure_devops::KIND,
     &bitbucket::KIND,
     &bitbucket_server::KIND,
+    &datadog::KIND,
     &discord::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
+    &grafana::KIND,
     &ms_teams::KIND,
+    &opsgenie::KIND,
+    &pagerduty::KIND,
     &rocket::KIND,
+    &sentry::KIND,
     &slack::KIND,
 ];
 

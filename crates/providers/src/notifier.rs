@@ -69,6 +69,12 @@ impl AttemptContext<'_> {
 
 /// A live destination, built from a Provider and its Secrets.
 pub trait Notifier: Send + Sync {
+    /// Credentials that stand in other places than Secrets, addresses and header fields, such as in
+    /// `spec.channel`: the courier never prints them.
+    fn hidden(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// One attempt. Errors may hold anything; the courier redacts them.
     fn notify<'a>(
         &'a self,

@@ -1,10 +1,14 @@
 //! What more than one type needs, one file each.
 
 pub(crate) mod address;
+pub(crate) mod answer;
+pub(crate) mod authorization;
 pub(crate) mod commit_status;
+pub(crate) mod digest;
 pub(crate) mod fit;
 pub(crate) mod git_repository;
 pub(crate) mod github_app;
+pub(crate) mod incident;
 pub(crate) mod json_post;
 pub(crate) mod mentions;
 pub(crate) mod pages;

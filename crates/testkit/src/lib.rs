@@ -11,6 +11,7 @@
     reason = "test code: a panic is the answer to what cannot be set up"
 )]
 
+pub mod alertmanager;
 pub mod certificates;
 pub mod clock;
 pub mod corpus;
@@ -22,6 +23,7 @@ pub mod memory;
 pub mod secrets;
 pub mod yaml;
 
+pub use alertmanager::Alertmanager;
 pub use certificates::{Authority, Pair};
 pub use clock::MovableClock;
 pub use exchange::{ScriptedResponse, ScriptedTransport, SentRequest};

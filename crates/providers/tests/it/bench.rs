@@ -11,7 +11,8 @@ use domain::ports::{Clock, Courier as _};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use outbound::HttpTransport;
+use outbound::{Client, ClientSettings, HttpTransport};
+use prometheus_client::registry::Registry;
 use providers::{Courier, CourierSettings, Directory};
 use serde_json::{Value, json};
 use testkit::{Facts, MovableClock, Secrets};
@@ -94,6 +95,21 @@ impl Bench {
         let delivery = self.try_plan(&event).expect("a delivery");
         self.courier.deliver(&delivery, &event, 1).await
     }
+
+    /// The same, and keeps the facts, as settling the delivery does.
+    pub(crate) async fn settle(&self, event: &Value) -> Outcome {
+        let outcome = self.send(event).await;
+        if let Outcome::Delivered(receipt) = &outcome {
+            self.facts.remember(receipt.remember.clone());
+        }
+        outcome
+    }
+}
+
+/// The client that the product sends with.
+pub(crate) fn client() -> Arc<Client> {
+    let settings = ClientSettings::new("fanfare/test".parse().unwrap());
+    Arc::new(Client::new(settings, &mut Registry::default()))
 }
 
 /// An event as it is after intake.

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod alertmanager;
 mod bench;
 mod commit_status;
 mod conformance;
@@ -10,4 +11,6 @@ mod every_kind;
 mod fixtures;
 mod github_api;
 mod github_app;
+mod incidents;
+mod platforms;
 mod render;

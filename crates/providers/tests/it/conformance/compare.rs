@@ -9,7 +9,8 @@ use serde_json::Value;
 use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
-use super::differences::INERT;
+use super::differences::{INERT, STABLE_LABELS};
+use super::labels;
 use super::replay::Replayed;
 
 /// Headers that say who we are, and `Referer`, which the reference's client adds to redirects.
@@ -183,9 +184,13 @@ impl Comparison<'_> {
             Some(Value::String(_)) => Value::String(String::from_utf8_lossy(ours).into_owned()),
             _ if ours.is_empty() => Value::Null,
             _ => serde_json::from_slice(ours)
+                .or_else(|_| lines(ours))
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(ours).into_owned())),
         };
-        let recorded = recorded.body.clone().unwrap_or(Value::Null);
+        let mut recorded = recorded.body.clone().unwrap_or(Value::Null);
+        if labels::make_stable_and_valid(&mut recorded) {
+            self.rules.push(STABLE_LABELS);
+        }
         self.value(&place, &recorded, &ours);
     }
 
@@ -238,7 +243,8 @@ impl Comparison<'_> {
                         .push(format!("{place}: {ours:?}, recorded {recorded:?}"));
                 }
             }
-            (Value::String(recorded), Value::Number(_)) if is_placeholder(recorded) => {}
+            (Value::String(recorded), Value::Number(_) | Value::Object(_))
+                if is_placeholder(recorded) => {}
             (Value::Number(recorded), Value::Number(ours))
                 if recorded.as_f64() == ours.as_f64() => {}
             _ if recorded == ours => {}
@@ -268,6 +274,12 @@ impl Comparison<'_> {
             }
         }
     }
+}
+
+/// One JSON value per line, as in Sentry's envelopes.
+fn lines(body: &[u8]) -> Result<Value, serde_json::Error> {
+    let values = serde_json::Deserializer::from_slice(body).into_iter();
+    values.collect::<Result<Vec<Value>, _>>().map(Value::Array)
 }
 
 /// The text as it was before its mentions were made inert.

@@ -151,6 +151,14 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
         failures: Vec::new(),
         rules: Vec::new(),
     };
+    // The reference was recorded after its events happened.
+    let times = case.all_events().filter_map(|event| {
+        let time = event.get("timestamp")?.as_str()?;
+        time.parse::<jiff::Timestamp>().ok()
+    });
+    if let Some(latest) = times.max().filter(|time| *time > bench.clock.now()) {
+        bench.clock.set(latest);
+    }
     let mut seen = HashSet::new();
     for (position, event) in (1..).map(Position).zip(case.all_events()) {
         let event = api::event::decode(event.to_string().as_bytes()).unwrap();

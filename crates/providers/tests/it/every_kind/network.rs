@@ -3,23 +3,16 @@
 use std::sync::Arc;
 
 use domain::Outcome;
-use outbound::{Client, ClientSettings};
-use prometheus_client::registry::Registry;
 use providers::kinds;
 use serde_json::{Value, json};
 use testkit::fixture::Fixture;
 use testkit::{Answer, Authority, HttpProxy, HttpSink, Pair, ScriptedResponse};
 use url::Url;
 
-use crate::bench::{Bench, describe};
+use crate::bench::{Bench, client, describe};
 use crate::fixtures;
 
 const SECRET: &str = "network";
-
-fn client() -> Arc<Client> {
-    let settings = ClientSettings::new("fanfare/test".parse().unwrap());
-    Arc::new(Client::new(settings, &mut Registry::default()))
-}
 
 /// Answers a fixture's exchange for real, in order.
 fn play(sink: &HttpSink, fixture: &Fixture) {
