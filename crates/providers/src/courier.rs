@@ -184,6 +184,7 @@ pub(crate) fn notification(
         alert: delivery.alert.clone(),
         alert_uid: delivery.content.alert_uid.clone(),
         commit_status,
+        accepted_at: delivery.accepted_at,
         // Ids start anew with a new store; together with the time they are unique.
         idempotency_key: format!("{}.{}", delivery.accepted_at.as_millisecond(), delivery.id),
     }

@@ -10,6 +10,7 @@ mod generic;
 mod github;
 mod gitlab;
 mod ms_teams;
+mod otel;
 mod rocket;
 mod slack;
 
@@ -24,6 +25,7 @@ pub const ALL: &[&ProviderKind] = &[
     &github::KIND,
     &gitlab::KIND,
     &ms_teams::KIND,
+    &otel::KIND,
     &rocket::KIND,
     &slack::KIND,
 ];

@@ -148,7 +148,17 @@ fn laid_out(body: &[u8]) -> String {
     serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|json| serde_json::to_string_pretty(&json).ok())
-        .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
+        .unwrap_or_else(|| printable(body))
+}
+
+/// Texts as they are; of other bodies the texts in them, with points for the rest.
+fn printable(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let is_odd = |character: char| {
+        character == char::REPLACEMENT_CHARACTER
+            || (character.is_control() && !matches!(character, '\n' | '\r' | '\t'))
+    };
+    text.replace(is_odd, ".")
 }
 
 /// Keeps requests and makes up answers.

@@ -8,6 +8,7 @@ pub(crate) mod github_app;
 pub(crate) mod json_post;
 pub(crate) mod mentions;
 pub(crate) mod pages;
+pub(crate) mod protobuf;
 pub(crate) mod slack_message;
 pub(crate) mod title;
 pub(crate) mod token_cache;

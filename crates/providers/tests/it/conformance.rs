@@ -7,6 +7,7 @@
 
 mod compare;
 mod differences;
+mod protocols;
 mod replay;
 
 use std::collections::BTreeSet;

@@ -20,6 +20,7 @@ use testkit::{MovableClock, ScriptedResponse, ScriptedTransport, yaml};
 use crate::bench::{Bench, describe};
 use crate::fixtures;
 
+pub(crate) use network::client;
 pub(crate) use secrecy::marked_objects;
 
 /// Sends an event to a fixture's Provider with these answers.

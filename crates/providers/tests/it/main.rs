@@ -10,4 +10,5 @@ mod every_kind;
 mod fixtures;
 mod github_api;
 mod github_app;
+mod otel;
 mod render;

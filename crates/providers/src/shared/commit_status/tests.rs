@@ -103,6 +103,7 @@ fn outcome(
             id: "kustomization/webapp/0c9c2e41".into(),
             commit: "c".repeat(40),
         }),
+        accepted_at: jiff::Timestamp::UNIX_EPOCH,
         idempotency_key: String::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

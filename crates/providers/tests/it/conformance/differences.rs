@@ -6,8 +6,10 @@ use testkit::corpus;
 /// Rules that the runner applies to every case: what it does not compare, and why, is listed.
 pub(crate) const PARKED: &str = "parked-deliveries-are-tried-again";
 pub(crate) const INERT: &str = "live-mentions-are-made-inert";
+pub(crate) const PUBSUB: &str = "pubsub-over-https";
+pub(crate) const EVENT_HUBS: &str = "event-hubs-over-https";
 
-const RULES: [&str; 2] = [PARKED, INERT];
+const RULES: [&str; 4] = [PARKED, INERT, PUBSUB, EVENT_HUBS];
 
 /// `conformance/differences.toml`.
 #[derive(Debug, Deserialize)]

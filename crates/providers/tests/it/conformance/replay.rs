@@ -18,6 +18,7 @@ use testkit::corpus::Case;
 use testkit::{Authority, Facts, MovableClock, Pair, ScriptedTransport, Secrets, SentRequest};
 
 use super::differences::PARKED;
+use super::protocols;
 
 /// Hosts whose certificates only the CA in a case's Secret verifies.
 const PRIVATE_HOSTS: [&str; 3] = [
@@ -66,7 +67,9 @@ impl Bench {
             secrets.apply(&secret);
         }
         let clock = Arc::new(MovableClock::default());
-        let transport = ScriptedTransport::new(Arc::clone(&clock), case.responses.clone())
+        let mut responses = case.responses.clone();
+        responses.extend(protocols::answers(case));
+        let transport = ScriptedTransport::new(Arc::clone(&clock), responses)
             .with_private_hosts(&PRIVATE_HOSTS);
         let transport = Arc::new(transport);
         let facts = Arc::new(Facts::default());

@@ -16,7 +16,7 @@ use crate::fixtures;
 
 const SECRET: &str = "network";
 
-fn client() -> Arc<Client> {
+pub(crate) fn client() -> Arc<Client> {
     let settings = ClientSettings::new("fanfare/test".parse().unwrap());
     Arc::new(Client::new(settings, &mut Registry::default()))
 }
