@@ -9,6 +9,7 @@ mod discord;
 mod generic;
 mod github;
 mod gitlab;
+mod google_pubsub;
 mod ms_teams;
 mod otel;
 mod rocket;
@@ -24,6 +25,7 @@ pub const ALL: &[&ProviderKind] = &[
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
+    &google_pubsub::KIND,
     &ms_teams::KIND,
     &otel::KIND,
     &rocket::KIND,

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::courier;
+use crate::identity::Identities;
 use crate::notifier::AttemptContext;
 use crate::shared::token_cache::TokenCache;
 
@@ -65,6 +66,8 @@ pub async fn render(
         memory: &NoMemory,
         tokens: &TokenCache::new(0),
         clock,
+        identities: &Identities::default(),
+        metadata: Some(&recorder),
         // Look-ups are answered "not found"; what would be posted is shown all the same.
         attempt: u32::MAX,
     };
@@ -170,11 +173,16 @@ struct Recorder<'a> {
 impl Recorder<'_> {
     fn answer(&self, request: &HttpRequest) -> (StatusCode, Value) {
         let path = request.url.path();
-        if path.ends_with("/access_tokens") || path.ends_with("/token") {
+        let is_login = ["/access_tokens", "/token", ":generateAccessToken"]
+            .iter()
+            .any(|end| path.ends_with(end));
+        if is_login {
             let expires = self.clock.now() + jiff::SignedDuration::from_hours(1);
             let token = json!({
                 "token": "made-up-token",
                 "access_token": "made-up-token",
+                "accessToken": "made-up-token",
+                "expireTime": expires.to_string(),
                 "expires_at": expires.to_string(),
                 "expires_in": 3600,
             });

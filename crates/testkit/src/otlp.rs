@@ -2,6 +2,8 @@
 //!
 //! As in the recordings: ids in hexadecimal, enums as numbers, defaults left out.
 
+use std::fmt::Write as _;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
@@ -71,7 +73,11 @@ fn attributes(attributes: &[KeyValue]) -> Vec<Value> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn without_defaults(value: Value) -> Value {

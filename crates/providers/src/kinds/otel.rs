@@ -16,7 +16,7 @@
 //! it was accepted, and carries `object.uid`, `object.kind`, `object.name`, `object.namespace` and the
 //! event's metadata. An `error` event has status ERROR with the event's message, any other OK.
 //!
-//! Events of a HelmRepository are left out.
+//! Events of Helm repositories (kind `HelmRepository`) are left out.
 //! A collector that rejects the span, also if it does so within a success (`partial_success`), fails
 //! the delivery with its reason.
 //!

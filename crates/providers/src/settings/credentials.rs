@@ -10,6 +10,7 @@ use api::{ObjectKey, Secret, SecretData};
 use domain::ports::SecretReader;
 use domain::{Family, ValidProvider};
 use outbound::Redactor;
+use serde_json::Value;
 use url::Url;
 
 use super::{ConfigError, ProviderSettings, headers, route};
@@ -91,6 +92,7 @@ impl SecretSet {
                     continue;
                 };
                 match key {
+                    "token" => hide_members(&mut redactor, text),
                     "address" | "proxy" => hide_address(&mut redactor, text),
                     "headers" => {
                         for value in headers::parse(text).unwrap_or_default().values() {
@@ -191,6 +193,24 @@ fn hide_address(redactor: &mut Redactor, address: &str) {
         if let Some((name, value)) = part.split_once('=')
             && name.to_ascii_lowercase().contains("key")
         {
+            redactor.hide(value.as_bytes());
+        }
+    }
+}
+
+/// Hides the secret members of JSON credentials, such as a private key.
+fn hide_members(redactor: &mut Redactor, text: &str) {
+    let Ok(Value::Object(members)) = serde_json::from_str(text) else {
+        return;
+    };
+    for (name, value) in &members {
+        let is_secret = ["key", "secret", "token"]
+            .iter()
+            .any(|word| name.contains(word));
+        let is_public = ["_id", "_type", "_uri", "_url"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        if let (true, false, Some(value)) = (is_secret, is_public, value.as_str()) {
             redactor.hide(value.as_bytes());
         }
     }

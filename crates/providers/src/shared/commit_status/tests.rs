@@ -117,6 +117,8 @@ fn outcome(
             deadline: tokio::time::Instant::now(),
             memory: &Remembers(memory),
             tokens: &TokenCache::new(0),
+            identities: &crate::Identities::default(),
+            metadata: None,
             clock: &MovableClock::at(jiff::Timestamp::UNIX_EPOCH),
             attempt,
         };

@@ -12,7 +12,7 @@ use domain::ports::{Clock, Courier as _};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use providers::{Courier, CourierSettings, Directory, kinds};
+use providers::{Courier, CourierSettings, Directory, Identities, kinds};
 use serde_json::Value;
 use testkit::corpus::Case;
 use testkit::{Authority, Facts, MovableClock, Pair, ScriptedTransport, Secrets, SentRequest};
@@ -81,6 +81,8 @@ impl Bench {
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 100,
+            longest_token_life: std::time::Duration::from_hours(1),
+            identities: Identities::default(),
             max_notifiers: 100,
         });
         Self {
