@@ -3,6 +3,7 @@
 use crate::ProviderKind;
 
 mod azure_devops;
+mod azure_event_hub;
 mod bitbucket;
 mod bitbucket_server;
 mod discord;
@@ -18,6 +19,7 @@ mod slack;
 /// All types, sorted by name.
 pub const ALL: &[&ProviderKind] = &[
     &azure_devops::KIND,
+    &azure_event_hub::KIND,
     &bitbucket::KIND,
     &bitbucket_server::KIND,
     &discord::KIND,

@@ -78,7 +78,7 @@ pub async fn render(
         .unwrap_or_else(PoisonError::into_inner);
     let mut redactor = built.redactor.clone();
     for request in &requests {
-        courier::hide_credentials(&mut redactor, &request.url, &request.headers);
+        courier::hide_credentials(&mut redactor, request);
     }
     // A failure after the last request is about a made-up answer.
     if let (Err(failure), true) = (result, requests.is_empty()) {

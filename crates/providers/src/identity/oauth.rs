@@ -20,16 +20,16 @@ use crate::notifier::AttemptContext;
 use crate::shared::token_cache::Minted;
 use crate::shared::truncate;
 
-/// Fields whose values are no secrets.
-const PUBLIC_FIELDS: [&str; 7] = [
-    "grant_type",
-    "scope",
-    "audience",
-    "client_id",
-    "client_assertion_type",
-    "requested_token_type",
-    "subject_token_type",
+/// Fields whose values are secrets.
+const SECRET_FIELDS: [&str; 5] = [
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "refresh_token",
+    "subject_token",
 ];
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
 /// How much of a reason is kept.
 const LONGEST_REASON: usize = 512;
@@ -64,20 +64,25 @@ pub(crate) async fn token(
     let mut request = HttpRequest::new(Method::POST, endpoint.clone());
     let headers = &mut request.headers;
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/x-www-form-urlencoded"),
-    );
+    headers.insert(CONTENT_TYPE, FORM);
     let body = Serializer::new(String::new()).extend_pairs(form).finish();
     request.body = Bytes::from(body);
-    let response = context.ask_for_token(request).await?;
     let mut redactor = Redactor::new();
-    for (name, value) in form {
-        if !PUBLIC_FIELDS.contains(name) {
+    hide_form(&mut redactor, &request);
+    let response = context.ask_for_token(request).await?;
+    minted(&response, endpoint, &redactor, context.clock.now())
+}
+
+/// Tells a redactor the secrets in a form, if the request is one.
+pub(crate) fn hide_form(redactor: &mut Redactor, request: &HttpRequest) {
+    if request.headers.get(CONTENT_TYPE) != Some(&FORM) {
+        return;
+    }
+    for (name, value) in url::form_urlencoded::parse(&request.body) {
+        if SECRET_FIELDS.contains(&name.as_ref()) {
             redactor.hide(value.as_bytes());
         }
     }
-    minted(&response, endpoint, &redactor, context.clock.now())
 }
 
 /// The token in an answer.

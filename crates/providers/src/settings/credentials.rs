@@ -10,6 +10,7 @@ use api::{ObjectKey, Secret, SecretData};
 use domain::ports::SecretReader;
 use domain::{Family, ValidProvider};
 use outbound::Redactor;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use url::Url;
 
@@ -221,5 +222,10 @@ pub(crate) fn hide_header(redactor: &mut Redactor, value: &str) {
     redactor.hide(value.as_bytes());
     if let Some((_, credential)) = value.split_once(' ') {
         redactor.hide(credential.trim().as_bytes());
+        // A shared access signature is one part of several.
+        let parts = credential.split('&');
+        for signature in parts.filter_map(|part| part.strip_prefix("sig=")) {
+            redactor.hide(&percent_decode_str(signature).collect::<Vec<u8>>());
+        }
     }
 }
