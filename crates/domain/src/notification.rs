@@ -5,6 +5,7 @@ pub mod commit_status;
 use std::collections::BTreeMap;
 
 use api::{Event, ObjectKey};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::revision;
@@ -24,6 +25,8 @@ pub struct Notification {
     pub alert_uid: String,
     /// Which status to write on which commit; only for commit-status types.
     pub commit_status: Option<CommitStatus>,
+    /// When the event was accepted; stays the same over retries.
+    pub accepted_at: Timestamp,
     /// Stays the same over retries; for services that take an idempotency key.
     pub idempotency_key: String,
 }
@@ -48,6 +51,8 @@ pub enum DropReason {
     NotFinal,
     /// The type writes commit statuses and has no state for this severity.
     SeverityUnsupported,
+    /// The type leaves out events of such objects.
+    ObjectKind,
 }
 
 impl DropReason {
@@ -62,6 +67,7 @@ impl DropReason {
             Self::NoCommit => "no_commit",
             Self::NotFinal => "not_final",
             Self::SeverityUnsupported => "severity_unsupported",
+            Self::ObjectKind => "object_kind",
         }
     }
 
@@ -88,6 +94,7 @@ impl DropReason {
             Self::SeverityUnsupported => {
                 "commit statuses are written for severity info and error only"
             }
+            Self::ObjectKind => "this provider type leaves out events of objects of this kind",
         }
     }
 }
@@ -117,6 +124,10 @@ pub fn gate(event: &CleanEvent, provider: &ValidProvider) -> Result<(), DropReas
     let reason = event.event().reason.as_str();
     if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
         return Err(DropReason::NotFinal);
+    }
+    let kind = event.event().involved_object.kind.as_str();
+    if capabilities.skipped_kinds.contains(&kind) {
+        return Err(DropReason::ObjectKind);
     }
     if capabilities.commit_status {
         if !event.event().is_error() && commit_status::is_unfinished(reason) {

@@ -64,6 +64,51 @@ pub trait SecretReader: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<VersionedSecret>, SecretError>>;
 }
 
+/// Why a ServiceAccount's identity cannot be used. Never holds a token.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TokenIssuerError {
+    /// There is no cluster to ask.
+    #[error("service account `{0}`: service accounts exist only in a cluster")]
+    NoCluster(ObjectKey),
+    /// The cluster says no: a change of configuration or permission heals it.
+    #[error("service account `{account}`: {reason}")]
+    Refused {
+        /// Whose identity.
+        account: ObjectKey,
+        /// What the cluster said.
+        reason: String,
+    },
+    /// The cluster did not answer: worth trying again.
+    #[error("service account `{account}`: {reason}")]
+    Unavailable {
+        /// Whose identity.
+        account: ObjectKey,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// Identities of ServiceAccounts, which clouds take in exchange for tokens of their own
+/// (`operations.md` section 8.2).
+///
+/// Both are asked at each attempt that needs a new token; `annotations` at every attempt of a
+/// Provider with such an identity, so it should be answered from a cache.
+pub trait TokenIssuer: Send + Sync {
+    /// The annotations of a ServiceAccount; `None` if it does not exist.
+    fn annotations<'a>(
+        &'a self,
+        account: &'a ObjectKey,
+    ) -> BoxFuture<'a, Result<Option<BTreeMap<String, String>>, TokenIssuerError>>;
+
+    /// A short-lived token for a ServiceAccount that only `audience` takes, as the API server's
+    /// TokenRequest gives it, of the default lifetime. It is used at once and never kept.
+    fn issue<'a>(
+        &'a self,
+        account: &'a ObjectKey,
+        audience: &'a str,
+    ) -> BoxFuture<'a, Result<Secret<String>, TokenIssuerError>>;
+}
+
 /// Which provider types exist and what they need. Answered by `providers`, asked by validation, so
 /// that conditions, `check` and start-up all say the same thing.
 pub trait KindDirectory: Send + Sync {

@@ -58,6 +58,8 @@ pub struct Capabilities {
     pub progressing: Progressing,
     /// Information that nobody wants hours later: settled as expired instead of sent late.
     pub expires: bool,
+    /// Kinds of involved objects whose events it leaves out.
+    pub skipped_kinds: &'static [&'static str],
 }
 
 /// A Provider that can be sent to. Secrets are read when an attempt starts.

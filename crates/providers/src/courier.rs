@@ -10,6 +10,7 @@ mod watch;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::catalog::ProviderEntry;
 use domain::delivery::{Failure, FailureClass, Receipt};
@@ -23,6 +24,7 @@ use futures::future::BoxFuture;
 use outbound::{HttpTransport, Redactor};
 use tokio::time::Instant;
 
+use crate::identity::Identities;
 use crate::kinds;
 use crate::notifier::AttemptContext;
 use crate::settings::credentials::SecretSet;
@@ -50,6 +52,10 @@ pub struct CourierSettings {
     pub clock: Arc<dyn Clock>,
     /// How many minted tokens are kept; `0` switches the cache off.
     pub max_tokens: usize,
+    /// How long a minted token is kept at most; an hour at most.
+    pub longest_token_life: Duration,
+    /// Who we are where no Secret says it.
+    pub identities: Identities,
     /// How many notifiers are kept.
     pub max_notifiers: usize,
 }
@@ -62,6 +68,7 @@ pub struct Courier {
     memory: Arc<dyn Memory>,
     clock: Arc<dyn Clock>,
     tokens: TokenCache,
+    identities: Identities,
     notifiers: NotifierCache,
 }
 
@@ -74,7 +81,9 @@ impl Courier {
             transport: settings.transport,
             memory: settings.memory,
             clock: settings.clock,
-            tokens: TokenCache::new(settings.max_tokens),
+            tokens: TokenCache::new(settings.max_tokens)
+                .keeping_no_longer_than(settings.longest_token_life),
+            identities: settings.identities,
             notifiers: NotifierCache::new(settings.max_notifiers),
         }
     }
@@ -87,6 +96,9 @@ impl Courier {
     ) -> Result<Receipt, NotSent> {
         let snapshot = self.catalog.snapshot();
         let provider = find_provider(&snapshot, delivery)?;
+        self.identities
+            .check_gate(provider)
+            .map_err(NotSent::Failed)?;
         let commit_status = if delivery.content.kind == provider.kind {
             delivery.content.commit_status.clone()
         } else {
@@ -130,6 +142,8 @@ impl Courier {
             memory: &*self.memory,
             tokens: &self.tokens,
             clock: &*self.clock,
+            identities: &self.identities,
+            metadata: self.identities.metadata.as_deref(),
             attempt,
         };
         let sending = async { built.notifier.notify(notification, &context).await };
@@ -190,6 +204,7 @@ pub(crate) fn notification(
         alert: delivery.alert.clone(),
         alert_uid: delivery.content.alert_uid.clone(),
         commit_status,
+        accepted_at: delivery.accepted_at,
         // Ids start anew with a new store; together with the time they are unique.
         idempotency_key: format!("{}.{}", delivery.accepted_at.as_millisecond(), delivery.id),
     }

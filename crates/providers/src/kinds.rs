@@ -4,6 +4,7 @@ use crate::ProviderKind;
 
 mod alertmanager;
 mod azure_devops;
+mod azure_event_hub;
 mod bitbucket;
 mod bitbucket_server;
 mod datadog;
@@ -11,9 +12,11 @@ mod discord;
 mod generic;
 mod github;
 mod gitlab;
+mod google_pubsub;
 mod grafana;
 mod ms_teams;
 mod opsgenie;
+mod otel;
 mod pagerduty;
 mod rocket;
 mod sentry;
@@ -23,6 +26,7 @@ mod slack;
 pub const ALL: &[&ProviderKind] = &[
     &alertmanager::KIND,
     &azure_devops::KIND,
+    &azure_event_hub::KIND,
     &bitbucket::KIND,
     &bitbucket_server::KIND,
     &datadog::KIND,
@@ -31,9 +35,11 @@ pub const ALL: &[&ProviderKind] = &[
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
+    &google_pubsub::KIND,
     &grafana::KIND,
     &ms_teams::KIND,
     &opsgenie::KIND,
+    &otel::KIND,
     &pagerduty::KIND,
     &rocket::KIND,
     &sentry::KIND,

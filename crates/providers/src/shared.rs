@@ -12,6 +12,7 @@ pub(crate) mod incident;
 pub(crate) mod json_post;
 pub(crate) mod mentions;
 pub(crate) mod pages;
+pub(crate) mod protobuf;
 pub(crate) mod slack_message;
 pub(crate) mod title;
 pub(crate) mod token_cache;

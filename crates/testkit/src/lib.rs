@@ -20,6 +20,7 @@ pub mod fixture;
 pub mod http_proxy;
 pub mod http_sink;
 pub mod memory;
+pub mod otlp;
 pub mod secrets;
 pub mod yaml;
 

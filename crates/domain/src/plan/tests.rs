@@ -27,6 +27,7 @@ impl KindDirectory for Kinds {
             change_request: false,
             progressing: Progressing::Sent,
             expires: true,
+            skipped_kinds: &[],
         };
         match kind {
             "chat" => Some(chat),
@@ -42,6 +43,7 @@ impl KindDirectory for Kinds {
                 commit_status: true,
                 progressing: Progressing::Skipped,
                 expires: false,
+                skipped_kinds: &[],
                 ..chat
             }),
             _ => None,

@@ -11,6 +11,8 @@ use domain::delivery::{Failure, FailureClass};
 use domain::ports::{SecretError, SecretReader};
 use domain::{Family, ValidProvider};
 use outbound::Redactor;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 use url::Url;
 
 use super::{ConfigError, ProviderSettings, headers, route};
@@ -103,6 +105,7 @@ impl SecretSet {
                     continue;
                 };
                 match key {
+                    "token" => hide_members(&mut redactor, text),
                     "address" | "proxy" => hide_address(&mut redactor, text),
                     "headers" => {
                         for value in headers::parse(text).unwrap_or_default().values() {
@@ -208,10 +211,33 @@ fn hide_address(redactor: &mut Redactor, address: &str) {
     }
 }
 
+/// Hides the secret members of JSON credentials, such as a private key.
+fn hide_members(redactor: &mut Redactor, text: &str) {
+    let Ok(Value::Object(members)) = serde_json::from_str(text) else {
+        return;
+    };
+    for (name, value) in &members {
+        let is_secret = ["key", "secret", "token"]
+            .iter()
+            .any(|word| name.contains(word));
+        let is_public = ["_id", "_type", "_uri", "_url"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        if let (true, false, Some(value)) = (is_secret, is_public, value.as_str()) {
+            redactor.hide(value.as_bytes());
+        }
+    }
+}
+
 /// Hides a header's value, and by itself what follows a scheme such as `Bearer`.
 pub(crate) fn hide_header(redactor: &mut Redactor, value: &str) {
     redactor.hide(value.as_bytes());
     if let Some((_, credential)) = value.split_once(' ') {
         redactor.hide(credential.trim().as_bytes());
+        // A shared access signature is one part of several.
+        let parts = credential.split('&');
+        for signature in parts.filter_map(|part| part.strip_prefix("sig=")) {
+            redactor.hide(&percent_decode_str(signature).collect::<Vec<u8>>());
+        }
     }
 }

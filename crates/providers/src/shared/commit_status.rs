@@ -25,6 +25,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     change_request: false,
     progressing: Progressing::Skipped,
     expires: false,
+    skipped_kinds: &[],
 };
 
 /// Pages of a list that are read at most.

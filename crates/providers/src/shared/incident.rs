@@ -17,6 +17,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     change_request: false,
     progressing: Progressing::Sent,
     expires: false,
+    skipped_kinds: &[],
 };
 
 /// What an event says about its object.

@@ -13,7 +13,7 @@ use domain::{
 };
 use outbound::{Client, ClientSettings, HttpTransport};
 use prometheus_client::registry::Registry;
-use providers::{Courier, CourierSettings, Directory};
+use providers::{Courier, CourierSettings, Directory, Identities};
 use serde_json::{Value, json};
 use testkit::{Facts, MovableClock, Secrets};
 
@@ -50,6 +50,8 @@ impl Bench {
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 10,
+            longest_token_life: std::time::Duration::from_hours(1),
+            identities: Identities::default(),
             max_notifiers: 10,
         });
         let bench = Self {

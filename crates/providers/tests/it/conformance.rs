@@ -8,6 +8,7 @@
 mod compare;
 mod differences;
 mod labels;
+mod protocols;
 mod replay;
 
 use std::collections::BTreeSet;

@@ -36,10 +36,17 @@ pub(crate) async fn exchange(
     (sent.map(|sent| sent.request).collect(), outcome)
 }
 
-/// Sends the fixture's own event, answering every request alike.
+/// Sends the fixture's own event, answering every request alike, but for logins, which succeed.
 async fn answered_by(kind: &ProviderKind, response: ScriptedResponse) -> Outcome {
     let fixture = fixtures::delivered(kind.name);
-    exchange(&fixture, &fixture.event, vec![response]).await.1
+    let login = ScriptedResponse {
+        host: Some("oauth2.googleapis.com".to_owned()),
+        body: Some(json!({"access_token": "made-up", "expires_in": 3600})),
+        ..ScriptedResponse::default()
+    };
+    exchange(&fixture, &fixture.event, vec![login, response])
+        .await
+        .1
 }
 
 fn failure_of(outcome: Outcome) -> Option<Failure> {

@@ -12,5 +12,6 @@ mod fixtures;
 mod github_api;
 mod github_app;
 mod incidents;
+mod otel;
 mod platforms;
 mod render;

@@ -11,6 +11,7 @@ use testkit::corpus::{Case, RecordedRequest};
 
 use super::differences::{INERT, STABLE_LABELS};
 use super::labels;
+use super::protocols;
 use super::replay::Replayed;
 
 /// Headers that say who we are, and `Referer`, which the reference's client adds to redirects.
@@ -36,19 +37,23 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .enumerate()
         .filter(|(_, request)| request.method != "CONNECT")
         .collect();
-    if recorded.len() != replayed.sent.len() {
+    let sent = protocols::without_logins(case, &replayed.sent);
+    if recorded.len() != sent.len() {
         found.push(format!(
             "{} requests, recorded {}: {:?}",
-            replayed.sent.len(),
+            sent.len(),
             recorded.len(),
-            replayed
-                .sent
-                .iter()
+            sent.iter()
                 .map(|sent| format!("{} {}", sent.request.method, sent.request.url))
                 .collect::<Vec<_>>()
         ));
     }
-    for ((index, recorded), sent) in recorded.iter().zip(&replayed.sent) {
+    for ((index, recorded), sent) in recorded.iter().zip(sent) {
+        let translated = protocols::over_https(recorded);
+        rules.extend(translated.as_ref().map(|(_, rule)| *rule));
+        let recorded = translated
+            .as_ref()
+            .map_or(*recorded, |(recorded, _)| recorded);
         let mut comparison = Comparison {
             case,
             found: &mut found,
@@ -180,7 +185,9 @@ impl Comparison<'_> {
 
     fn body(&mut self, place: &str, recorded: &RecordedRequest, ours: &[u8]) {
         let place = format!("{place}.body");
+        let shown = protocols::shown(recorded, ours);
         let ours = match &recorded.body {
+            _ if shown.is_some() => shown.unwrap_or_default(),
             Some(Value::String(_)) => Value::String(String::from_utf8_lossy(ours).into_owned()),
             _ if ours.is_empty() => Value::Null,
             _ => serde_json::from_slice(ours)
