@@ -9,9 +9,16 @@ mod discord;
 mod generic;
 mod github;
 mod gitlab;
+mod google_chat;
+mod lark;
+mod mattermost;
 mod ms_teams;
+mod ntfy;
 mod rocket;
 mod slack;
+mod telegram;
+mod webex;
+mod zulip;
 
 /// All types, sorted by name.
 pub const ALL: &[&ProviderKind] = &[
@@ -23,9 +30,16 @@ pub const ALL: &[&ProviderKind] = &[
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
+    &google_chat::KIND,
+    &lark::KIND,
+    &mattermost::KIND,
     &ms_teams::KIND,
+    &ntfy::KIND,
     &rocket::KIND,
     &slack::KIND,
+    &telegram::KIND,
+    &webex::KIND,
+    &zulip::KIND,
 ];
 
 /// The type of a name.

@@ -1,11 +1,13 @@
 //! What more than one type needs, one file each.
 
 pub(crate) mod address;
+pub(crate) mod answer;
 pub(crate) mod commit_status;
 pub(crate) mod fit;
 pub(crate) mod git_repository;
 pub(crate) mod github_app;
 pub(crate) mod json_post;
+pub(crate) mod markdown_post;
 pub(crate) mod mentions;
 pub(crate) mod pages;
 pub(crate) mod slack_message;

@@ -273,6 +273,8 @@ impl Comparison<'_> {
 /// The text as it was before its mentions were made inert.
 fn revived(text: &str) -> String {
     text.replace('\u{200b}', "")
+        // In a form.
+        .replace("%E2%80%8B", "")
         .replace("&lt;", "<")
         .replace("&gt;", ">")
 }
