@@ -1,8 +1,8 @@
 //! What more than one type needs, one file each.
 
 pub(crate) mod address;
-pub(crate) mod answer;
 pub(crate) mod commit_status;
+pub(crate) mod complaint;
 pub(crate) mod fit;
 pub(crate) mod git_repository;
 pub(crate) mod github_app;

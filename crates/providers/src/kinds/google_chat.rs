@@ -39,8 +39,8 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
-use crate::shared::answer::{self, Complaint};
-use crate::shared::fit::{self, Fitted, Limits};
+use crate::shared::complaint::{self, Complaint};
+use crate::shared::fit::{self, Limits};
 use crate::shared::json_post::{json_post, json_size};
 use crate::shared::mentions;
 use crate::shared::title::title;
@@ -119,7 +119,7 @@ impl OneRequest for GoogleChat {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        answer::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
     }
 }
 
@@ -234,12 +234,16 @@ impl Message {
     fn render(notification: &Notification, has_threads: bool) -> Self {
         let event = &notification.event;
         let short = |text: &str| truncate::head_and_tail(text, LONGEST_TITLE, Unit::JsonBytes);
-        let text = |text: &str| TextParagraph {
-            text: if event.is_error() {
+        let text = |text: &str| {
+            let text = if event.is_error() {
                 format!("<font color=\"#ff0000\">{text}</font>")
             } else {
                 text.to_owned()
-            },
+            };
+            Section::of(vec![Widget {
+                text_paragraph: Some(TextParagraph { text }),
+                ..Widget::default()
+            }])
         };
         let mut message = Self {
             cards: [Card {
@@ -249,36 +253,27 @@ impl Message {
                     image_url: (),
                     image_style: (),
                 },
-                sections: vec![
-                    Section::of(vec![Widget {
-                        text_paragraph: Some(text("")),
-                        ..Widget::default()
-                    }]),
-                    Section::of(Vec::new()),
-                ],
+                sections: vec![text("")],
             }],
             thread: has_threads.then(|| Thread {
                 thread_key: short(&title(event)),
             }),
         };
-        let fields = fit::sorted(&event.metadata, mentions::google_chat);
-        let Fitted {
-            text: fitted,
-            fields,
-        } = fit::fit(
-            &mentions::google_chat(&event.message),
-            fields,
-            json_size(&message),
-            &LIMITS,
-        );
-        let fields: Vec<Widget> = fields.into_iter().map(Widget::from).collect();
         let [card] = &mut message.cards;
-        card.sections = vec![Section::of(vec![Widget {
-            text_paragraph: Some(text(&fitted)),
-            ..Widget::default()
-        }])];
-        if !fields.is_empty() {
-            card.sections.push(Section::of(fields));
+        let fields = fit::sorted(&event.metadata, mentions::google_chat);
+        let has_fields = !fields.is_empty();
+        if has_fields {
+            card.sections.push(Section::of(Vec::new()));
+        }
+        // The last field has no comma behind it.
+        let fixed = json_size(&message) - usize::from(has_fields);
+        let fitted = mentions::google_chat(&event.message);
+        let fitted = fit::fit(&fitted, fields, fixed, &LIMITS);
+        let [card] = &mut message.cards;
+        card.sections = vec![text(&fitted.text)];
+        if has_fields {
+            let widgets = fitted.fields.into_iter().map(Widget::from).collect();
+            card.sections.push(Section::of(widgets));
         }
         message
     }

@@ -51,7 +51,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
-use crate::shared::answer::{self, Complaint};
+use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::{json_post, json_size};
 use crate::shared::title::title;
@@ -169,7 +169,7 @@ impl Ntfy {
 }
 
 #[derive(Debug, Serialize)]
-struct Message<'a> {
+struct Publication<'a> {
     topic: &'a str,
     title: String,
     message: String,
@@ -191,18 +191,18 @@ impl OneRequest for Ntfy {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        answer::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
     }
 }
 
-fn render<'a>(notification: &Notification, topic: &'a str) -> Message<'a> {
+fn render<'a>(notification: &Notification, topic: &'a str) -> Publication<'a> {
     let event = &notification.event;
     let (priority, tags) = match event.severity.as_str() {
         _ if event.is_error() => (4, Some(["rotating_light"])),
         "trace" => (2, None),
         _ => (3, None),
     };
-    let mut message = Message {
+    let mut publication = Publication {
         topic,
         title: truncate::head_and_tail(&title(event), LONGEST_TITLE, LIMITS.unit),
         message: String::new(),
@@ -210,17 +210,18 @@ fn render<'a>(notification: &Notification, topic: &'a str) -> Message<'a> {
         tags,
     };
     let fields = fit::sorted(&event.metadata, str::to_owned);
-    // Two more for the empty line before the metadata.
-    let Fitted { text, fields } = fit::fit(&event.message, fields, 2, &LIMITS);
+    // One more for the empty line before the metadata.
+    let empty_line = usize::from(!fields.is_empty());
+    let Fitted { text, fields } = fit::fit(&event.message, fields, empty_line, &LIMITS);
     let mut text = text;
     for (number, (key, value)) in fields.into_iter().enumerate() {
         text.push_str(if number == 0 { "\n\n" } else { "\n" });
         // Writing to a string cannot fail.
         let _ = write!(text, "{key}: {value}");
     }
-    let room = LARGEST_BODY - json_size(&message).min(LARGEST_BODY);
-    message.message = truncate::head_and_tail(&text, room, Unit::JsonBytes);
-    message
+    let room = LARGEST_BODY - json_size(&publication).min(LARGEST_BODY);
+    publication.message = truncate::head_and_tail(&text, room, Unit::JsonBytes);
+    publication
 }
 
 /// An answer; errors have a code and a text: <https://docs.ntfy.sh/publish/#publish-as-json>.

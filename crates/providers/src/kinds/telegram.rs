@@ -43,7 +43,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::classify;
 use crate::kind::Guarantee;
-use crate::shared::answer::{self, Complaint};
+use crate::shared::complaint::{self, Complaint};
 use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
@@ -145,7 +145,7 @@ impl Telegram {
 }
 
 #[derive(Debug, Serialize)]
-struct Message<'a> {
+struct SendMessage<'a> {
     chat_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_thread_id: Option<&'a str>,
@@ -155,7 +155,7 @@ struct Message<'a> {
 
 impl OneRequest for Telegram {
     fn request(&self, notification: &Notification) -> Result<HttpRequest, Failure> {
-        let message = Message {
+        let message = SendMessage {
             chat_id: &self.chat.id,
             message_thread_id: self.chat.thread.as_deref(),
             text: markdown::render(notification),
@@ -166,7 +166,7 @@ impl OneRequest for Telegram {
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
         let now = clock.now();
-        answer::judge(response, now, KIND.title, |answer: Answer| {
+        complaint::judge(response, now, KIND.title, |answer: Answer| {
             let class = answer.class(response, now);
             answer.complaint(class)
         })
@@ -230,7 +230,7 @@ impl Answer {
         let moved = moved.map(|id| format!("; set spec.channel to {id}"));
         Some(Complaint {
             class,
-            retry_after: self.parameters.retry_after.and_then(answer::seconds),
+            retry_after: self.parameters.retry_after.and_then(complaint::seconds),
             reason: self.description + &moved.unwrap_or_default(),
         })
     }

@@ -44,7 +44,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
-use crate::shared::answer::{self, Complaint};
+use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::json_post;
 use crate::shared::mentions;
@@ -153,7 +153,7 @@ impl OneRequest for Webex {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        answer::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
     }
 }
 

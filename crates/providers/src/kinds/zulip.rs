@@ -49,7 +49,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
-use crate::shared::answer::{self, Complaint};
+use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::Limits;
 use crate::shared::truncate::{self, Unit};
 use crate::shared::{markdown_post, mentions};
@@ -163,7 +163,7 @@ impl OneRequest for Zulip {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        answer::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
     }
 }
 
@@ -218,7 +218,7 @@ impl Answer {
         };
         Some(Complaint {
             class,
-            retry_after: self.retry_after.and_then(answer::seconds),
+            retry_after: self.retry_after.and_then(complaint::seconds),
             reason: self.msg,
         })
     }

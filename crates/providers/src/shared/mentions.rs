@@ -11,9 +11,8 @@ const ZERO_WIDTH_SPACE: char = '\u{200b}';
 ///
 /// Source: <https://docs.slack.dev/messaging/formatting-message-text>.
 pub(crate) fn slack(text: &str) -> String {
-    rewrite(text, '<', |rest| {
-        let inside = slack_token(rest)?;
-        Some((inside.len() + 2, format!("&lt;{inside}&gt;")))
+    rewrite(text, |token| {
+        is_slack_token(token.inside).then(|| format!("&lt;{}&gt;", token.inside))
     })
 }
 
@@ -27,15 +26,14 @@ pub(crate) fn rocket(text: &str) -> String {
 ///
 /// Source: <https://docs.discord.com/developers/reference#message-formatting>.
 pub(crate) fn discord(text: &str) -> String {
-    let text = rewrite(text, '<', |rest| {
-        let (inside, _) = rest.strip_prefix('<')?.split_once('>')?;
+    let text = broken(text, |token| {
         let digits = ["@!", "@&", "@", "#"]
             .iter()
-            .find_map(|sigil| inside.strip_prefix(sigil))?;
+            .find_map(|sigil| token.inside.strip_prefix(sigil));
         // Ids are 64-bit numbers made from a time in milliseconds.
-        let is_id =
-            (15..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_id.then(|| (1, format!("<{ZERO_WIDTH_SPACE}")))
+        digits.is_some_and(|digits| {
+            (15..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
     });
     words(&text, &["everyone", "here"])
 }
@@ -44,14 +42,11 @@ pub(crate) fn discord(text: &str) -> String {
 ///
 /// Source: <https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format>.
 pub(crate) fn teams(text: &str) -> String {
-    rewrite(text, '<', |rest| {
-        let after = rest
-            .get(1..3)?
-            .eq_ignore_ascii_case("at")
-            .then(|| rest.get(3..))??;
-        let is_tag = after.starts_with('>') || after.starts_with(' ');
-        let is_closed = after.to_ascii_lowercase().contains("</at>");
-        (is_tag && is_closed).then(|| (1, format!("<{ZERO_WIDTH_SPACE}")))
+    let last_end = text.to_ascii_lowercase().rfind("</at>");
+    broken(text, |token| {
+        let attributes = without_case(token.inside, "at");
+        let is_tag = attributes.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        is_tag && last_end.is_some_and(|end| token.position < end)
     })
 }
 
@@ -59,14 +54,11 @@ pub(crate) fn teams(text: &str) -> String {
 ///
 /// Source: <https://developer.webex.com/docs/basics#formatting-messages>.
 pub(crate) fn webex(text: &str) -> String {
-    rewrite(text, '<', |rest| {
-        let (inside, _) = rest.strip_prefix("<@")?.split_once('>')?;
-        let target = inside.split_once('|').map_or(inside, |(target, _)| target);
-        let target = target.to_ascii_lowercase();
-        let is_live = target == "all"
-            || target.starts_with("personid:")
-            || target.starts_with("personemail:");
-        is_live.then(|| (1, format!("<{ZERO_WIDTH_SPACE}")))
+    broken(text, |token| {
+        without_case(token.inside, "@all")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+            || without_case(token.inside, "@personId:").is_some()
+            || without_case(token.inside, "@personEmail:").is_some()
     })
 }
 
@@ -74,10 +66,9 @@ pub(crate) fn webex(text: &str) -> String {
 ///
 /// Source: <https://open.larksuite.com/document/common-capabilities/message-card/message-cards-content/using-markdown-tags>.
 pub(crate) fn lark(text: &str) -> String {
-    rewrite(text, '<', |rest| {
-        let is_live = attributes(rest, "at").is_some_and(|attributes| attributes.contains('='))
-            || is_html_link(rest);
-        is_live.then(|| (1, format!("<{ZERO_WIDTH_SPACE}")))
+    broken(text, |token| {
+        attributes(token.inside, "at").is_some_and(|attributes| attributes.contains('='))
+            || is_html_link(token.inside)
     })
 }
 
@@ -85,14 +76,10 @@ pub(crate) fn lark(text: &str) -> String {
 ///
 /// Source: <https://developers.google.com/workspace/chat/format-messages>.
 pub(crate) fn google_chat(text: &str) -> String {
-    rewrite(text, '<', |rest| {
-        let is_user = rest
-            .strip_prefix("<users/")
-            .and_then(|rest| rest.split_once('>'))
-            .is_some_and(|(id, _)| {
-                !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            });
-        (is_user || is_html_link(rest)).then(|| (1, format!("<{ZERO_WIDTH_SPACE}")))
+    broken(text, |token| {
+        let id = token.inside.strip_prefix("users/").unwrap_or_default();
+        let is_user = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_user || is_html_link(token.inside)
     })
 }
 
@@ -134,22 +121,30 @@ pub(crate) fn telegram(text: &str) -> String {
     })
 }
 
-/// The attributes of a tag at the start of a text, if it has any.
-fn attributes<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
-    let (found, attributes) = inside.split_once(char::is_whitespace)?;
-    found.eq_ignore_ascii_case(name).then_some(attributes)
+/// The attributes of a tag, if it has any.
+fn attributes<'a>(inside: &'a str, name: &str) -> Option<&'a str> {
+    let attributes = without_case(inside, name)?;
+    attributes.starts_with(char::is_whitespace).then(|| {
+        // What has another bracket in it is no tag; looking on would make long texts slow.
+        attributes.split('<').next().unwrap_or_default()
+    })
 }
 
-fn is_html_link(text: &str) -> bool {
-    attributes(text, "a").is_some_and(|attributes| attributes.to_ascii_lowercase().contains("href"))
+fn is_html_link(inside: &str) -> bool {
+    attributes(inside, "a")
+        .is_some_and(|attributes| attributes.to_ascii_lowercase().contains("href"))
 }
 
-/// The inside of a Slack token at the start of a text.
-fn slack_token(text: &str) -> Option<&str> {
-    let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
+/// What follows a beginning, in any case.
+fn without_case<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(beginning.len())?;
+    head.eq_ignore_ascii_case(beginning).then_some(rest)
+}
+
+/// Whether Slack acts on what stands between two brackets.
+fn is_slack_token(inside: &str) -> bool {
     if inside.contains(['<', '\n']) {
-        return None;
+        return false;
     }
     let (target, label) = match inside.split_once('|') {
         Some((target, label)) => (target, Some(label)),
@@ -158,7 +153,7 @@ fn slack_token(text: &str) -> Option<&str> {
     let is_id = |id: &str, first: &[char]| {
         id.starts_with(first) && id.len() > 1 && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    let is_live = if let Some(command) = target.strip_prefix('!') {
+    if let Some(command) = target.strip_prefix('!') {
         matches!(command, "channel" | "here" | "everyone" | "group")
             || command.starts_with("subteam^")
             || command.starts_with("date^")
@@ -169,8 +164,7 @@ fn slack_token(text: &str) -> Option<&str> {
     } else {
         // A link with a label can hide where it leads; without one it only shows itself.
         label.is_some() && is_link(target)
-    };
-    is_live.then_some(inside)
+    }
 }
 
 fn is_link(target: &str) -> bool {
@@ -185,10 +179,7 @@ fn is_link(target: &str) -> bool {
 
 /// Slack's tokens for services that show entities as they are: an invisible space is used instead.
 fn broken_slack_tokens(text: &str) -> String {
-    rewrite(text, '<', |rest| {
-        slack_token(rest)?;
-        Some((1, format!("<{ZERO_WIDTH_SPACE}")))
-    })
+    broken(text, |token| is_slack_token(token.inside))
 }
 
 /// Puts an invisible space behind the `@` of each of these words where it stands by itself.
@@ -233,19 +224,42 @@ fn continues(after: &str) -> bool {
     }
 }
 
-/// Goes through a text; wherever `start` stands, `token` may say how many bytes to replace by what.
-fn rewrite(text: &str, start: char, token: impl Fn(&str) -> Option<(usize, String)>) -> String {
+/// What stands between a `<` and the next `>`.
+struct Token<'a> {
+    /// Where the `<` is.
+    position: usize,
+    inside: &'a str,
+}
+
+/// Puts an invisible space behind the `<` of each live token.
+fn broken(text: &str, is_live: impl Fn(&Token<'_>) -> bool) -> String {
+    rewrite(text, |token| {
+        is_live(token).then(|| format!("<{ZERO_WIDTH_SPACE}{}>", token.inside))
+    })
+}
+
+/// Goes through a text; each token may be replaced. The time it takes grows with the text's length
+/// and no faster, as long as `replaced` looks no further than the next `<`.
+fn rewrite(text: &str, replaced: impl Fn(&Token<'_>) -> Option<String>) -> String {
     let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(position) = rest.find(start) {
-        let (before, from) = rest.split_at(position);
-        result.push_str(before);
-        let (length, replacement) =
-            token(from).unwrap_or_else(|| (start.len_utf8(), start.to_string()));
-        result.push_str(&replacement);
-        rest = from.get(length..).unwrap_or_default();
+    let mut copied = 0;
+    let mut ends = text.match_indices('>').map(|(end, _)| end).peekable();
+    for (position, _) in text.match_indices('<') {
+        while ends.next_if(|end| *end < position).is_some() {}
+        let Some(end) = ends.peek().copied() else {
+            break;
+        };
+        if position < copied {
+            continue;
+        }
+        let inside = text.get(position + 1..end).unwrap_or_default();
+        if let Some(replacement) = replaced(&Token { position, inside }) {
+            result.push_str(text.get(copied..position).unwrap_or_default());
+            result.push_str(&replacement);
+            copied = end + 1;
+        }
     }
-    result.push_str(rest);
+    result.push_str(text.get(copied..).unwrap_or_default());
     result
 }
 

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bench;
+mod chat;
 mod commit_status;
 mod conformance;
 mod courier;

@@ -1,4 +1,4 @@
-//! Messages in Telegram's MarkdownV2, which appear as the texts they are made of.
+//! Messages in Telegram's `MarkdownV2`, which appear as the texts they are made of.
 //!
 //! Source: <https://core.telegram.org/bots/api#markdownv2-style>.
 

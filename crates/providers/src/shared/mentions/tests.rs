@@ -179,3 +179,19 @@ fn words_of_other_services_are_broken_invisibly() {
         assert_eq!(service(text), inert);
     }
 }
+
+#[test]
+fn the_time_it_takes_grows_with_the_length_of_a_text_and_no_faster() {
+    // With time that grows with the square of the length nobody would wait for the end of this.
+    for part in [
+        "<", "<a ", "<at ", "<at>", "<@", "<!", "<users/", "<x|", "@", "@*", "@**", "@**a", "@all",
+        "@a",
+    ] {
+        for end in ["", "=>"] {
+            let text = part.repeat(200_000 / part.len()) + end;
+            for (_, service) in ALL {
+                assert!(service(&text).len() >= text.len());
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What Telegram would show of a message, by a reader that knows MarkdownV2 and nothing of how we
+//! What Telegram would show of a message, by a reader that knows `MarkdownV2` and nothing of how we
 //! write it.
 
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ proptest! {
         let mut expected = format!("{title}\n{}\n", mentions::telegram(&message));
         let mut keys = vec![title];
         for (key, value) in fit::sorted(&notification.event.metadata, mentions::telegram) {
-            expected += &format!("- {key}: {value}\n");
+            expected.extend(["- ", &key, ": ", &value, "\n"]);
             keys.push(key);
         }
         prop_assert_eq!(shown, expected);

@@ -1,4 +1,4 @@
-//! Answers whose body says more than their status: why, how bad, and how long to wait.
+//! Refusals whose body says more than their status: why, how bad, and how long to wait.
 
 use std::time::Duration;
 
@@ -33,19 +33,20 @@ pub(crate) fn judge<T: DeserializeOwned>(
     let read: Result<T, _> = serde_json::from_slice(&response.body);
     if !response.status.is_success() {
         let complaint = read.ok().and_then(complaint).unwrap_or_default();
-        return Err(refined(classify::failure(response, now), complaint));
+        return Err(refined(classify::failure(response, now), &complaint));
     }
     match read {
         Ok(answer) => complaint(answer).map_or(Ok(()), |complaint| {
-            Err(hidden(response, now, service, complaint))
+            Err(hidden(response, now, service, &complaint))
         }),
         Err(_) if response.truncated || response.body.trim_ascii().is_empty() => Ok(()),
         Err(_) => Err(Failure {
-            class: FailureClass::ServerFault,
+            class: FailureClass::Misconfigured,
             ..classify::refused(
                 response.status,
                 &format!(
-                    "the service did not answer in the form of {service}; does the address lead there?"
+                    "the service answered {}, but not as {service} does; does the address lead to it?",
+                    response.status
                 ),
             )
         }),
@@ -53,7 +54,7 @@ pub(crate) fn judge<T: DeserializeOwned>(
 }
 
 /// A refusal by status; its detail has the body already.
-fn refined(failure: Failure, complaint: Complaint) -> Failure {
+fn refined(failure: Failure, complaint: &Complaint) -> Failure {
     let class = complaint.class.unwrap_or(failure.class);
     let retry_after = failure.retry_after.or(complaint.retry_after);
     Failure {
@@ -64,7 +65,12 @@ fn refined(failure: Failure, complaint: Complaint) -> Failure {
 }
 
 /// A refusal inside a success.
-fn hidden(response: &HttpResponse, now: Timestamp, service: &str, complaint: Complaint) -> Failure {
+fn hidden(
+    response: &HttpResponse,
+    now: Timestamp,
+    service: &str,
+    complaint: &Complaint,
+) -> Failure {
     let class = complaint.class.unwrap_or(FailureClass::Rejected);
     let asked = outbound::retry_after(&response.headers, now.into()).or(complaint.retry_after);
     Failure {
@@ -142,6 +148,6 @@ mod tests {
         };
         assert_eq!(judged(&cut), Ok(()));
         let failure = judged(&response(200, "<html>sign in</html>")).unwrap_err();
-        assert_eq!(failure.class, FailureClass::ServerFault);
+        assert_eq!(failure.class, FailureClass::Misconfigured);
     }
 }
