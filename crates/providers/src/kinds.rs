@@ -12,15 +12,22 @@ mod discord;
 mod generic;
 mod github;
 mod gitlab;
+mod google_chat;
 mod google_pubsub;
 mod grafana;
+mod lark;
+mod mattermost;
 mod ms_teams;
+mod ntfy;
 mod opsgenie;
 mod otel;
 mod pagerduty;
 mod rocket;
 mod sentry;
 mod slack;
+mod telegram;
+mod webex;
+mod zulip;
 
 /// All types, sorted by name.
 pub const ALL: &[&ProviderKind] = &[
@@ -35,15 +42,22 @@ pub const ALL: &[&ProviderKind] = &[
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
+    &google_chat::KIND,
     &google_pubsub::KIND,
     &grafana::KIND,
+    &lark::KIND,
+    &mattermost::KIND,
     &ms_teams::KIND,
+    &ntfy::KIND,
     &opsgenie::KIND,
     &otel::KIND,
     &pagerduty::KIND,
     &rocket::KIND,
     &sentry::KIND,
     &slack::KIND,
+    &telegram::KIND,
+    &webex::KIND,
+    &zulip::KIND,
 ];
 
 /// The type of a name.

@@ -32,3 +32,8 @@ pub(crate) fn set_json_body(
     request.body = Bytes::from(body);
     Ok(())
 }
+
+/// How many bytes a body has as JSON; what cannot be rendered has none and fails when it is sent.
+pub(crate) fn json_size(body: &impl Serialize) -> usize {
+    serde_json::to_vec(body).map_or(0, |json| json.len())
+}

@@ -13,6 +13,8 @@ pub(crate) enum Unit {
     Bytes,
     /// Unicode characters.
     Characters,
+    /// Units of UTF-16: characters outside the basic plane, such as most emoji, count twice.
+    Utf16,
     /// Bytes inside a JSON string, escapes included.
     JsonBytes,
 }
@@ -23,6 +25,7 @@ impl Unit {
         match self {
             Self::Bytes => text.len(),
             Self::Characters => text.chars().count(),
+            Self::Utf16 => text.encode_utf16().count(),
             Self::JsonBytes => text.chars().map(|one| self.length_of(one)).sum(),
         }
     }
@@ -31,6 +34,7 @@ impl Unit {
         match self {
             Self::Bytes => character.len_utf8(),
             Self::Characters => 1,
+            Self::Utf16 => character.len_utf16(),
             Self::JsonBytes => match character {
                 '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
                 control if control < ' ' => 6,
@@ -120,7 +124,7 @@ mod tests {
 
         #[test]
         fn nothing_exceeds_its_limit(text in "\\PC{0,80}", limit in 0_usize..60) {
-            for unit in [Unit::Bytes, Unit::Characters, Unit::JsonBytes] {
+            for unit in [Unit::Bytes, Unit::Characters, Unit::Utf16, Unit::JsonBytes] {
                 let cut = head_and_tail(&text, limit, unit);
                 prop_assert!(unit.length(&cut) <= limit);
                 if unit.length(&text) <= limit {

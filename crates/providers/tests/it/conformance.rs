@@ -17,6 +17,9 @@ use testkit::corpus::{self, Case};
 
 use differences::Differences;
 
+/// Types that the reference lacks, so there is nothing to compare with.
+const OURS: [&str; 2] = ["mattermost", "ntfy"];
+
 /// What playing recordings led to.
 #[derive(Default)]
 struct Report {
@@ -76,7 +79,9 @@ async fn what_goes_out_is_what_was_recorded_or_a_listed_difference() {
     let mut report = Report::default();
     report.play("_dispatch-gate", &listed).await;
     for kind in providers::kinds::ALL {
-        report.play(kind.name, &listed).await;
+        if !OURS.contains(&kind.name) {
+            report.play(kind.name, &listed).await;
+        }
     }
     for rule in &report.rules {
         if !listed.has_rule(rule) {

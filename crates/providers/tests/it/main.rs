@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod bench;
+mod chat;
 mod commit_status;
 mod conformance;
 mod courier;

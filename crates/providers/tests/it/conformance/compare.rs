@@ -292,6 +292,8 @@ fn lines(body: &[u8]) -> Result<Value, serde_json::Error> {
 /// The text as it was before its mentions were made inert.
 fn revived(text: &str) -> String {
     text.replace('\u{200b}', "")
+        // In a form.
+        .replace("%E2%80%8B", "")
         .replace("&lt;", "<")
         .replace("&gt;", ">")
 }

@@ -1,0 +1,4 @@
+//! Chat services: their size limits, and what happens to a Provider that lacks something.
+
+mod limits;
+mod refusals;
