@@ -78,6 +78,9 @@ const DETAILS: Limits = Limits {
     field_overhead: 0,
 };
 
+/// Severities are words, but nobody checks them.
+const LONGEST_SEVERITY: usize = 100;
+
 /// How many open alerts of one object are remembered.
 const MOST_OPEN: usize = 64;
 
@@ -115,12 +118,13 @@ impl NewAlert {
     fn of(event: &Event) -> Self {
         let object = &event.involved_object;
         let message = format!("{}/{}", object.kind, object.name);
-        let fixed = "severity".len() + event.severity.chars().count();
+        let severity = truncate::head_in(&event.severity, LONGEST_SEVERITY, Unit::Characters);
+        let fixed = "severity".len() + severity.chars().count();
         let metadata = fit::sorted(&event.metadata, str::to_owned);
         let metadata = metadata.into_iter().filter(|(key, _)| key != "severity");
         let fitted = fit::fit("", metadata, fixed, &DETAILS);
         let mut details: BTreeMap<String, String> = fitted.fields.into_iter().collect();
-        details.insert("severity".to_owned(), event.severity.clone());
+        details.insert("severity".to_owned(), severity);
         Self {
             message: truncate::head_in(&message, LONGEST_MESSAGE, Unit::Characters),
             description: truncate::head_and_tail(
