@@ -81,6 +81,9 @@ const DETAILS: Limits = Limits {
 /// Severities are words, but nobody checks them.
 const LONGEST_SEVERITY: usize = 100;
 
+/// Ids of requests are UUIDs; what is longer is none and not remembered.
+const LONGEST_ID: usize = 100;
+
 /// How many open alerts of one object are remembered.
 const MOST_OPEN: usize = 64;
 
@@ -264,8 +267,8 @@ impl Notifier for Opsgenie {
                 _ => context.memory.recall(&key).await,
             };
             let known = known.and_then(|text| serde_json::from_str::<Vec<String>>(&text).ok());
-            let had = known.is_some();
-            let mut open = known.unwrap_or_default();
+            let known = known.unwrap_or_default();
+            let mut open = known.clone();
             if turn == Turn::Recovers {
                 // First, because closing twice does no harm and opening twice does.
                 open = self.close_all(open, event, context).await?;
@@ -273,6 +276,7 @@ impl Notifier for Opsgenie {
             let (response, said) = self.create(event, context).await?;
             if turn == Turn::Fails
                 && let Some(request_id) = answer::text(&said, "requestId")
+                && request_id.len() <= LONGEST_ID
             {
                 open.push(request_id.to_owned());
                 let too_many = open.len().saturating_sub(MOST_OPEN);
@@ -280,8 +284,7 @@ impl Notifier for Opsgenie {
             }
             // Lists of texts always serialise.
             let value = serde_json::to_string(&open).unwrap_or_default();
-            let is_news = had || !open.is_empty();
-            let remember = is_news.then_some(Remembered { key, value });
+            let remember = (open != known).then_some(Remembered { key, value });
             Ok(Receipt {
                 status: Some(response.status.as_u16()),
                 unchanged: false,
