@@ -24,7 +24,7 @@
 //! repeats an error at every failed attempt: set the timeout above your longest `retryInterval`.
 //!
 //! The last 16 firing alerts of an object are remembered, as far as their labels take 32 KiB. Label
-//! values of metadata are cut at 1,024 characters.
+//! values are cut at 1,024 characters.
 //!
 //! Alertmanager's documentation: <https://prometheus.io/docs/alerting/latest/alerts_api/>.
 //!

@@ -122,15 +122,21 @@ fn part(text: &str) -> String {
     truncate::head_in(text, LONGEST_PART, Unit::Characters)
 }
 
+/// A part of a tag that is always there. Names in Kubernetes are ASCII, so that bytes and characters
+/// are the same; all of these together leave room below the limit whatever they hold.
+fn fixed_part(text: &str) -> String {
+    truncate::head(text, LONGEST_PART)
+}
+
 fn tags(event: &Event) -> Vec<String> {
     let object = &event.involved_object;
-    let before = ["flux".to_owned(), part(&event.reporting_controller)];
+    let before = ["flux".to_owned(), fixed_part(&event.reporting_controller)];
     let after = [
         ("kind", &object.kind),
         ("name", &object.name),
         ("namespace", &object.namespace),
     ]
-    .map(|(key, value)| format!("{key}: {}", part(value)));
+    .map(|(key, value)| format!("{key}: {}", fixed_part(value)));
     let fixed = before.iter().chain(&after);
     let fixed = BRACKETS + fixed.map(|tag| tag.len() + TAG_OVERHEAD).sum::<usize>();
     let metadata = fit::sorted(&event.metadata, |text| part(&text.replace(':', "|")));

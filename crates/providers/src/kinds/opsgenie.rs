@@ -78,6 +78,12 @@ const DETAILS: Limits = Limits {
     field_overhead: 0,
 };
 
+/// Severities are words, but nobody checks them.
+const LONGEST_SEVERITY: usize = 100;
+
+/// Ids of requests are UUIDs; what is longer is none and not remembered.
+const LONGEST_ID: usize = 100;
+
 /// How many open alerts of one object are remembered.
 const MOST_OPEN: usize = 64;
 
@@ -115,12 +121,13 @@ impl NewAlert {
     fn of(event: &Event) -> Self {
         let object = &event.involved_object;
         let message = format!("{}/{}", object.kind, object.name);
-        let fixed = "severity".len() + event.severity.chars().count();
+        let severity = truncate::head_in(&event.severity, LONGEST_SEVERITY, Unit::Characters);
+        let fixed = "severity".len() + severity.chars().count();
         let metadata = fit::sorted(&event.metadata, str::to_owned);
         let metadata = metadata.into_iter().filter(|(key, _)| key != "severity");
         let fitted = fit::fit("", metadata, fixed, &DETAILS);
         let mut details: BTreeMap<String, String> = fitted.fields.into_iter().collect();
-        details.insert("severity".to_owned(), event.severity.clone());
+        details.insert("severity".to_owned(), severity);
         Self {
             message: truncate::head_in(&message, LONGEST_MESSAGE, Unit::Characters),
             description: truncate::head_and_tail(
@@ -260,8 +267,8 @@ impl Notifier for Opsgenie {
                 _ => context.memory.recall(&key).await,
             };
             let known = known.and_then(|text| serde_json::from_str::<Vec<String>>(&text).ok());
-            let had = known.is_some();
-            let mut open = known.unwrap_or_default();
+            let known = known.unwrap_or_default();
+            let mut open = known.clone();
             if turn == Turn::Recovers {
                 // First, because closing twice does no harm and opening twice does.
                 open = self.close_all(open, event, context).await?;
@@ -269,6 +276,7 @@ impl Notifier for Opsgenie {
             let (response, said) = self.create(event, context).await?;
             if turn == Turn::Fails
                 && let Some(request_id) = answer::text(&said, "requestId")
+                && request_id.len() <= LONGEST_ID
             {
                 open.push(request_id.to_owned());
                 let too_many = open.len().saturating_sub(MOST_OPEN);
@@ -276,8 +284,7 @@ impl Notifier for Opsgenie {
             }
             // Lists of texts always serialise.
             let value = serde_json::to_string(&open).unwrap_or_default();
-            let is_news = had || !open.is_empty();
-            let remember = is_news.then_some(Remembered { key, value });
+            let remember = (open != known).then_some(Remembered { key, value });
             Ok(Receipt {
                 status: Some(response.status.as_u16()),
                 unchanged: false,

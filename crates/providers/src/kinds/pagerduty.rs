@@ -141,7 +141,8 @@ impl PagerDuty {
         let key = body::dedup_key(&notification.event).or_else(|| open.last().cloned());
         let trigger = body::trigger(self.routing_key.expose(), key.as_deref(), notification);
         let (response, said) = self.post(&self.alerts, &trigger, context).await?;
-        let key = key.or_else(|| answer::text(&said, "dedup_key").map(str::to_owned));
+        let made = answer::text(&said, "dedup_key").filter(|key| body::is_key(key));
+        let key = key.or_else(|| made.map(str::to_owned));
         if let Some(key) = key {
             open.retain(|known| *known != key);
             open.push(key);

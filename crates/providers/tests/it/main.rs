@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod alertmanager;
+mod any_event;
 mod bench;
 mod chat;
 mod commit_status;

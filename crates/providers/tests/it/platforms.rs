@@ -1,5 +1,6 @@
 //! What the types for platforms refuse, hide and cut.
 
+mod any_event;
 mod limits;
 mod refusals;
 

@@ -28,10 +28,7 @@ const LONGEST_VALUE: usize = 1_024;
 pub(super) fn labels(event: &Event) -> BTreeMap<String, String> {
     let metadata = event.metadata.iter();
     let stable = metadata.filter(|(key, value)| !is_annotation(key, value));
-    let mut labels = named(stable.map(|(key, value)| {
-        let value = truncate::head_in(value, LONGEST_VALUE, Unit::Characters);
-        (key.as_str(), value)
-    }));
+    let mut labels = named(stable.map(|(key, value)| (key.as_str(), value.clone())));
     let object = &event.involved_object;
     let reason = title_case(&event.reason);
     labels.extend(
@@ -46,6 +43,9 @@ pub(super) fn labels(event: &Event) -> BTreeMap<String, String> {
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
+    for value in labels.values_mut() {
+        *value = truncate::head_in(value, LONGEST_VALUE, Unit::Characters);
+    }
     labels
 }
 

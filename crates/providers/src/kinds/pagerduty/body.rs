@@ -76,13 +76,18 @@ struct Details {
     metadata: BTreeMap<String, String>,
 }
 
+/// Whether a text can be a key.
+pub(super) fn is_key(text: &str) -> bool {
+    (1..=LONGEST_KEY).contains(&text.chars().count())
+}
+
 /// What PagerDuty knows an object's alert by; `None` where the object has no uid.
 pub(super) fn dedup_key(event: &Event) -> Option<String> {
     let uid = event.involved_object.uid.as_str();
-    match uid.chars().count() {
-        0 => None,
-        1..=LONGEST_KEY => Some(uid.to_owned()),
-        _ => Some(digest::hexadecimal(&digest::of_parts([uid]))),
+    match uid {
+        "" => None,
+        uid if is_key(uid) => Some(uid.to_owned()),
+        uid => Some(digest::hexadecimal(&digest::of_parts([uid]))),
     }
 }
 
