@@ -2,11 +2,15 @@
 //!
 //! Flags that the reference has keep its names and defaults (`operations.md` section 1).
 
+mod identity;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
+
+pub(crate) use identity::{TokenArguments, azure_environment, google_environment};
 
 /// Where configuration is.
 #[derive(Debug, Args)]
@@ -109,6 +113,8 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) egress: EgressArguments,
+    #[command(flatten)]
+    pub(crate) tokens: TokenArguments,
     #[command(flatten)]
     pub(crate) log: LogArguments,
 }

@@ -21,6 +21,7 @@ pub mod http_sink;
 pub mod memory;
 pub mod otlp;
 pub mod secrets;
+pub mod service_accounts;
 pub mod yaml;
 
 pub use certificates::{Authority, Pair};
@@ -30,3 +31,4 @@ pub use http_proxy::HttpProxy;
 pub use http_sink::{Answer, HttpSink, SeenRequest};
 pub use memory::Facts;
 pub use secrets::Secrets;
+pub use service_accounts::ServiceAccounts;

@@ -28,9 +28,6 @@ use crate::settings::{ConfigurationArguments, RunArguments};
 /// stop takes.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// Minted tokens that are kept, as in the reference.
-const MOST_TOKENS: usize = 100;
-
 /// Notifiers that are kept.
 const MOST_NOTIFIERS: usize = 1000;
 
@@ -78,7 +75,9 @@ pub(crate) async fn start(
         transport: Arc::new(super::client(egress, registry)?),
         memory: Arc::new(StoreMemory(store.clone())),
         clock: clock.clone(),
-        max_tokens: MOST_TOKENS,
+        max_tokens: arguments.tokens.most(),
+        longest_token_life: arguments.tokens.longest_life(),
+        identities: super::identities(&arguments.egress.egress_deny),
         max_notifiers: MOST_NOTIFIERS,
     });
     let ports = Ports {

@@ -10,5 +10,6 @@ mod every_kind;
 mod fixtures;
 mod github_api;
 mod github_app;
+mod identities;
 mod otel;
 mod render;
