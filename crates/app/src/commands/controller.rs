@@ -35,7 +35,7 @@ pub(super) fn execute(arguments: ControllerArguments) -> anyhow::Result<ExitCode
     };
     serve::execute(&plan, async |registry| {
         let InCluster { engine, following } =
-            cluster::start(&arguments, &data_dir, registry).await?;
+            cluster::start(&arguments, gates, &data_dir, registry).await?;
         Ok(Running {
             engine,
             background: Box::new(|handle, shutdown| following.run(handle, shutdown).boxed()),

@@ -4,19 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cluster::{Client, Cluster, Scope, Timing, Update};
+use cluster::{Client, Cluster, Scope, ServiceAccounts, Timing, Update};
 use delivery::{Engine, Handle};
 use domain::Catalog;
 use domain::ports::KindDirectory;
 use http::HeaderValue;
 use prometheus_client::registry::Registry;
-use providers::Directory;
+use providers::{Directory, Identities, ObjectLevelDirectory};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
+use super::identity::identities;
 use crate::hints::Hinted;
-use crate::settings::{self, ControllerArguments};
+use crate::settings::{self, ControllerArguments, FeatureGates};
 
 /// The namespace that this runs in, if the Deployment says so.
 const RUNTIME_NAMESPACE: &str = "RUNTIME_NAMESPACE";
@@ -50,19 +51,31 @@ pub(crate) fn data_dir(arguments: &ControllerArguments) -> PathBuf {
 /// nothing, so it works while that is down.
 pub(crate) async fn start(
     arguments: &ControllerArguments,
+    gates: FeatureGates,
     data_dir: &Path,
     registry: &mut Registry,
 ) -> anyhow::Result<InCluster> {
     let scope = scope(arguments.watch_all_namespaces)?;
     let client = client().await?;
-    let kinds: Arc<dyn KindDirectory> = Arc::new(Directory);
+    let kinds: Arc<dyn KindDirectory> = if gates.object_level_workload_identity {
+        Arc::new(ObjectLevelDirectory)
+    } else {
+        Arc::new(Directory)
+    };
     let cluster = Cluster::new(cluster::Settings {
-        client,
+        client: client.clone(),
         scope,
         kinds,
         timing: Timing::default(),
     });
     let catalog = Arc::new(Catalog::default());
+    let identities = Identities {
+        object_level: gates.object_level_workload_identity,
+        default_service_account: Some(arguments.default_service_account.clone())
+            .filter(|name| !name.is_empty()),
+        issuer: Arc::new(ServiceAccounts::new(client)),
+        ..identities(&arguments.serve.egress.egress_deny)
+    };
     let (configured, is_configured) = watch::channel(false);
     let (engine, _courier) = super::engine(
         &arguments.serve,
@@ -75,7 +88,7 @@ pub(crate) async fn start(
             notices: None,
             refuse_loopback: true,
             is_alone: watch::channel(true).1,
-            most_tokens: usize::try_from(arguments.token_cache_max_size).unwrap_or(0),
+            identities,
         },
         registry,
     )

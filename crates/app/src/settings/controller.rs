@@ -107,19 +107,6 @@ pub(crate) struct ControllerArguments {
         help_heading = "Identity"
     )]
     pub(crate) feature_gates: String,
-    /// Minted tokens that are kept; 0 or less keeps none
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 100,
-        allow_negative_numbers = true,
-        help_heading = "Identity"
-    )]
-    pub(crate) token_cache_max_size: i64,
-    /// How long minted tokens are kept at most
-    #[arg(long, value_name = "DURATION", default_value = "1h0m0s", value_parser = duration,
-          help_heading = "Identity")]
-    pub(crate) token_cache_max_duration: Duration,
     /// `ServiceAccount` for workload identity where a Provider names none
     #[arg(
         long,
