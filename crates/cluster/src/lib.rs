@@ -9,11 +9,12 @@ mod labels;
 mod object;
 mod resource;
 mod secrets;
+mod status;
 mod watch;
 mod world;
 
 pub use client::{Client, ConnectError, connect};
-pub use cluster::{Cluster, Settings};
+pub use cluster::{Cluster, Companions, Settings};
 pub use follower::{Timing, Update};
 pub use labels::Labels;
 pub use resource::Scope;

@@ -114,6 +114,8 @@ pub struct Notice<'a> {
     pub attempts: u32,
     /// What sort of failure the last attempt met; `None` if it succeeded or none was made.
     pub class: Option<FailureClass>,
+    /// HTTP status of the answer, if there was one.
+    pub status: Option<u16>,
     /// What happened, redacted, at most about 1 KiB.
     pub detail: &'a str,
     /// When.
@@ -126,4 +128,13 @@ pub trait NoticeSink: Send + Sync {
     fn settled(&self, notice: Notice<'_>);
     /// A destination is left alone until then; `None` when it is not any more.
     fn paused(&self, provider: &ObjectKey, until: Option<Timestamp>);
+}
+
+/// How many deliveries of a Provider are in a state.
+pub type Tally = (ObjectKey, DeliveryState, u64);
+
+/// Counts deliveries.
+pub trait DeliveryTallies: Send + Sync {
+    /// All counts there are, within reason; `None` if they cannot be read right now.
+    fn tallies(&self) -> BoxFuture<'_, Option<Vec<Tally>>>;
 }

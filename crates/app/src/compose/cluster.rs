@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cluster::{Client, Cluster, Scope, Timing, Update};
+use cluster::{Client, Cluster, Companions, Scope, Timing, Update};
 use delivery::{Engine, Handle};
 use domain::Catalog;
 use domain::ports::KindDirectory;
 use http::HeaderValue;
 use prometheus_client::registry::Registry;
-use providers::Directory;
+use providers::{Courier, Directory};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use crate::hints::Hinted;
+use crate::runtime::SystemClock;
 use crate::settings::{self, ControllerArguments};
 
 /// The namespace that this runs in, if the Deployment says so.
@@ -60,11 +61,12 @@ pub(crate) async fn start(
         client,
         scope,
         kinds,
+        no_cross_namespace_references: arguments.serve.no_cross_namespace_refs,
         timing: Timing::default(),
     });
     let catalog = Arc::new(Catalog::default());
     let (configured, is_configured) = watch::channel(false);
-    let (engine, _courier) = super::engine(
+    let (engine, courier) = super::engine(
         &arguments.serve,
         data_dir,
         Sources {
@@ -72,7 +74,7 @@ pub(crate) async fn start(
             configured: is_configured,
             secrets: cluster.secrets(),
             objects: cluster.labels(),
-            notices: None,
+            notices: Some(cluster.notices()),
             refuse_loopback: true,
             is_alone: watch::channel(true).1,
             most_tokens: usize::try_from(arguments.token_cache_max_size).unwrap_or(0),
@@ -86,6 +88,8 @@ pub(crate) async fn start(
             cluster,
             catalog,
             configured,
+            courier,
+            is_leader: watch::channel(true).1,
         },
     })
 }
@@ -118,12 +122,20 @@ pub(crate) struct Following {
     cluster: Cluster,
     catalog: Arc<Catalog>,
     configured: watch::Sender<bool>,
+    courier: Arc<Courier>,
+    is_leader: watch::Receiver<bool>,
 }
 
 impl Following {
     /// Puts each change in force until told to stop.
     pub(crate) async fn run(self, engine: Handle, shutdown: CancellationToken) {
         let (catalog, configured) = (self.catalog, self.configured);
+        let companions = Companions {
+            check: self.courier,
+            tallies: Arc::new(engine.clone()),
+            clock: Arc::new(SystemClock),
+            is_leader: self.is_leader,
+        };
         let stop = async move { shutdown.cancelled().await };
         let apply = move |update: Update| {
             if let Some(snapshot) = update.catalog {
@@ -141,6 +153,6 @@ impl Following {
             let engine = engine.clone();
             Box::pin(async move { engine.changed(update.changed).await }) as _
         };
-        self.cluster.run(stop, apply).await;
+        self.cluster.run(companions, stop, apply).await;
     }
 }
