@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::Client;
+use crate::finalizers;
 use crate::follower::{BACKLOG, Follower, Timing, Update};
 use crate::labels::{Labels, following};
+use crate::recorder::{self, Recorder, Report, Reporter};
 use crate::resource::Scope;
 use crate::secrets::Secrets;
 use crate::status::facts::Facts;
@@ -48,16 +50,22 @@ pub struct Cluster {
     secrets: Arc<Secrets>,
     labels: Arc<Labels>,
     facts: Arc<Facts>,
+    reporter: Reporter,
+    recorder: Recorder,
 }
 
 /// Hears what becomes of deliveries, for status and Kubernetes Events.
 struct Notices {
     facts: Arc<Facts>,
+    reporter: Reporter,
 }
 
 impl NoticeSink for Notices {
     fn settled(&self, notice: Notice<'_>) {
         self.facts.settled(&notice);
+        if let Some(report) = Report::of(&notice) {
+            self.reporter.tell(report);
+        }
     }
 
     fn paused(&self, provider: &ObjectKey, until: Option<Timestamp>) {
@@ -68,7 +76,10 @@ impl NoticeSink for Notices {
 impl Cluster {
     /// Asks nothing yet.
     pub fn new(settings: Settings) -> Self {
+        let (reporter, recorder) = recorder::channel();
         Self {
+            reporter,
+            recorder,
             secrets: Arc::new(Secrets::new(settings.client.clone())),
             labels: Arc::default(),
             facts: Arc::default(),
@@ -90,6 +101,7 @@ impl Cluster {
     pub fn notices(&self) -> Arc<dyn NoticeSink> {
         Arc::new(Notices {
             facts: self.facts.clone(),
+            reporter: self.reporter.clone(),
         })
     }
 
@@ -113,13 +125,22 @@ impl Cluster {
             labels: self.labels.clone(),
             facts: self.facts,
             tallies: companions.tallies,
-            clock: companions.clock,
+            clock: companions.clock.clone(),
             no_cross_namespace_references: settings.no_cross_namespace_references,
             world: world.subscribe(),
             suspects,
             inputs: sender.clone(),
-            is_leader: companions.is_leader,
+            is_leader: companions.is_leader.clone(),
         });
+        let recorder =
+            self.recorder
+                .run(settings.client.clone(), companions.clock, world.subscribe());
+        let finalizers = finalizers::run(
+            settings.client.clone(),
+            self.reporter,
+            world.subscribe(),
+            companions.is_leader,
+        );
         let labels = following::run(
             settings.client.clone(),
             settings.scope.clone(),
@@ -140,6 +161,8 @@ impl Cluster {
             () = follower.run(sender, inputs, apply) => {}
             () = labels => {}
             () = keeper.run() => {}
+            () = recorder => {}
+            () = finalizers => {}
         }
     }
 }

@@ -4,9 +4,11 @@
 
 mod client;
 mod cluster;
+mod finalizers;
 mod follower;
 mod labels;
 mod object;
+mod recorder;
 mod resource;
 mod secrets;
 mod status;

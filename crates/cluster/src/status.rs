@@ -34,6 +34,7 @@ use verdict::{Surroundings, Verdict};
 use writing::{Target, Writer, Written};
 
 pub(crate) use inspection::Inspector;
+pub(crate) use writing::FIELD_MANAGER;
 
 /// Between two rounds, so that what belongs together is seen together.
 const ROUND: Duration = Duration::from_millis(300);
