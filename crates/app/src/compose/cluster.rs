@@ -4,19 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cluster::{Client, Cluster, Scope, ServiceAccounts, Timing, Update};
+use cluster::{Client, Cluster, Companions, Scope, ServiceAccounts, Timing, Update};
 use delivery::{Engine, Handle};
 use domain::Catalog;
 use domain::ports::KindDirectory;
 use http::HeaderValue;
 use prometheus_client::registry::Registry;
-use providers::{Directory, Identities, ObjectLevelDirectory};
+use providers::{Courier, Directory, Identities, ObjectLevelDirectory};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::identity::identities;
 use crate::hints::Hinted;
+use crate::runtime::SystemClock;
 use crate::settings::{self, ControllerArguments, FeatureGates};
 
 /// The namespace that this runs in, if the Deployment says so.
@@ -66,6 +67,7 @@ pub(crate) async fn start(
         client: client.clone(),
         scope,
         kinds,
+        no_cross_namespace_references: arguments.serve.no_cross_namespace_refs,
         timing: Timing::default(),
     });
     let catalog = Arc::new(Catalog::default());
@@ -77,7 +79,7 @@ pub(crate) async fn start(
         ..identities(&arguments.serve.egress.egress_deny)
     };
     let (configured, is_configured) = watch::channel(false);
-    let (engine, _courier) = super::engine(
+    let (engine, courier) = super::engine(
         &arguments.serve,
         data_dir,
         Sources {
@@ -85,7 +87,7 @@ pub(crate) async fn start(
             configured: is_configured,
             secrets: cluster.secrets(),
             objects: cluster.labels(),
-            notices: None,
+            notices: Some(cluster.notices()),
             refuse_loopback: true,
             is_alone: watch::channel(true).1,
             identities,
@@ -99,6 +101,8 @@ pub(crate) async fn start(
             cluster,
             catalog,
             configured,
+            courier,
+            is_leader: watch::channel(true).1,
         },
     })
 }
@@ -131,12 +135,20 @@ pub(crate) struct Following {
     cluster: Cluster,
     catalog: Arc<Catalog>,
     configured: watch::Sender<bool>,
+    courier: Arc<Courier>,
+    is_leader: watch::Receiver<bool>,
 }
 
 impl Following {
     /// Puts each change in force until told to stop.
     pub(crate) async fn run(self, engine: Handle, shutdown: CancellationToken) {
         let (catalog, configured) = (self.catalog, self.configured);
+        let companions = Companions {
+            check: self.courier,
+            tallies: Arc::new(engine.clone()),
+            clock: Arc::new(SystemClock),
+            is_leader: self.is_leader,
+        };
         let stop = async move { shutdown.cancelled().await };
         let apply = move |update: Update| {
             if let Some(snapshot) = update.catalog {
@@ -154,6 +166,6 @@ impl Following {
             let engine = engine.clone();
             Box::pin(async move { engine.changed(update.changed).await }) as _
         };
-        self.cluster.run(stop, apply).await;
+        self.cluster.run(companions, stop, apply).await;
     }
 }
