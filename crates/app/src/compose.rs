@@ -5,6 +5,7 @@ pub(crate) mod standalone;
 
 mod identity;
 mod memory;
+mod replicas;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
-pub(crate) use controller::{ControllerArguments, FeatureGates};
+pub(crate) use controller::{ControllerArguments, EventsAuth, FeatureGates};
 pub(crate) use identity::{TokenArguments, azure_environment, google_environment};
 
 /// Where configuration is.

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cluster::{Client, Cluster, Companions, Scope, ServiceAccounts, Timing, Update};
+use cluster::{
+    AllowedAccount, Client, Cluster, Companions, Scope, ServiceAccounts, Timing, TokenReviewer,
+    Update,
+};
 use delivery::{Engine, Handle};
 use domain::Catalog;
-use domain::ports::KindDirectory;
+use domain::ports::{KindDirectory, SenderCheck};
 use http::HeaderValue;
 use prometheus_client::registry::Registry;
 use providers::{Courier, Directory, Identities, ObjectLevelDirectory};
@@ -16,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::Sources;
 use super::identity::identities;
+use super::replicas::Replicas;
 use crate::hints::Hinted;
 use crate::runtime::SystemClock;
-use crate::settings::{self, ControllerArguments, FeatureGates};
+use crate::settings::{self, ControllerArguments, EventsAuth, FeatureGates};
 
 /// The namespace that this runs in, if the Deployment says so.
 const RUNTIME_NAMESPACE: &str = "RUNTIME_NAMESPACE";
@@ -29,6 +33,7 @@ const DATA: &str = "fanfare";
 /// What runs.
 pub(crate) struct InCluster {
     pub(crate) engine: Engine,
+    pub(crate) senders: Option<Arc<dyn SenderCheck>>,
     pub(crate) following: Following,
 }
 
@@ -71,6 +76,9 @@ pub(crate) async fn start(
         timing: Timing::default(),
     });
     let catalog = Arc::new(Catalog::default());
+    let namespace = runtime_namespace().unwrap_or_else(|| client.default_namespace().to_owned());
+    let (replicas, standing) = Replicas::new(arguments, &client, &namespace, registry)?;
+    let senders = senders(arguments, &client, &namespace);
     let identities = Identities {
         object_level: gates.object_level_workload_identity,
         default_service_account: Some(arguments.default_service_account.clone())
@@ -89,7 +97,7 @@ pub(crate) async fn start(
             objects: cluster.labels(),
             notices: Some(cluster.notices()),
             refuse_loopback: true,
-            is_alone: watch::channel(true).1,
+            is_alone: standing.is_alone,
             identities,
         },
         registry,
@@ -97,12 +105,14 @@ pub(crate) async fn start(
     .await?;
     Ok(InCluster {
         engine,
+        senders,
         following: Following {
             cluster,
             catalog,
             configured,
             courier,
-            is_leader: watch::channel(true).1,
+            is_leader: standing.leads,
+            replicas,
         },
     })
 }
@@ -119,15 +129,35 @@ fn scope(watch_all_namespaces: bool) -> anyhow::Result<Scope> {
     if watch_all_namespaces {
         return Ok(Scope::All);
     }
-    let namespace = settings::environment(RUNTIME_NAMESPACE)
-        .and_then(|namespace| namespace.into_string().ok())
-        .ok_or_else(|| {
-            Hinted::error(
-                "--watch-all-namespaces=false needs RUNTIME_NAMESPACE, which is not set or empty",
-                "set it from the pod's metadata.namespace, as Flux's Deployment does",
-            )
-        })?;
+    let namespace = runtime_namespace().ok_or_else(|| {
+        Hinted::error(
+            "--watch-all-namespaces=false needs RUNTIME_NAMESPACE, which is not set or empty",
+            "set it from the pod's metadata.namespace, as Flux's Deployment does",
+        )
+    })?;
     Ok(Scope::Namespace(namespace))
+}
+
+fn runtime_namespace() -> Option<String> {
+    settings::environment(RUNTIME_NAMESPACE)
+        .and_then(|namespace| namespace.into_string().ok())
+        .filter(|namespace| !namespace.is_empty())
+}
+
+/// The check of senders that the arguments ask for.
+fn senders(
+    arguments: &ControllerArguments,
+    client: &Client,
+    namespace: &str,
+) -> Option<Arc<dyn SenderCheck>> {
+    if arguments.events_auth == EventsAuth::None {
+        return None;
+    }
+    let mut allowed = arguments.events_allow.clone();
+    if allowed.is_empty() {
+        allowed.push(AllowedAccount::all_of(namespace));
+    }
+    Some(Arc::new(TokenReviewer::new(client.clone(), allowed)))
 }
 
 /// Follows the objects of the cluster.
@@ -137,6 +167,7 @@ pub(crate) struct Following {
     configured: watch::Sender<bool>,
     courier: Arc<Courier>,
     is_leader: watch::Receiver<bool>,
+    replicas: Replicas,
 }
 
 impl Following {
@@ -149,6 +180,7 @@ impl Following {
             clock: Arc::new(SystemClock),
             is_leader: self.is_leader,
         };
+        let replicas_shutdown = shutdown.clone();
         let stop = async move { shutdown.cancelled().await };
         let apply = move |update: Update| {
             if let Some(snapshot) = update.catalog {
@@ -166,6 +198,9 @@ impl Following {
             let engine = engine.clone();
             Box::pin(async move { engine.changed(update.changed).await }) as _
         };
-        self.cluster.run(companions, stop, apply).await;
+        tokio::join!(
+            self.cluster.run(companions, stop, apply),
+            self.replicas.run(replicas_shutdown),
+        );
     }
 }
