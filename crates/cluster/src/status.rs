@@ -344,9 +344,8 @@ impl Keeper {
         if let Some((at, last)) = self.written.get(target) {
             // The watch has not shown our last write yet, or the server keeps it otherwise than we
             // wrote it. Neither is a reason to write in a loop.
-            let wait = if *last == status {
-                COUNTS_EVERY
-            } else if conditions::is_urgent(last, &status) {
+            let is_new = !conditions::says_the_same(last, &status);
+            let wait = if is_new && conditions::is_urgent(last, &status) {
                 Duration::ZERO
             } else {
                 COUNTS_EVERY
