@@ -93,7 +93,7 @@ impl Follower {
             let effects = std::mem::take(&mut effects);
             let shared = Arc::new(world.clone());
             if effects.catalog {
-                self.secrets.only(shared.secrets());
+                self.secrets.only(&shared.secrets());
             }
             if effects.world {
                 self.world.send_replace(shared.clone());

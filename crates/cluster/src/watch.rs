@@ -30,7 +30,7 @@ const FORBIDDEN_PAUSE: Duration = Duration::from_secs(30);
 const PATIENCE: u32 = 4;
 
 /// How often the log repeats that a watch does not work.
-const REMINDER: Duration = Duration::from_secs(60);
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// What happened to a resource.
 #[derive(Debug)]

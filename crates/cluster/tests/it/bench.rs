@@ -21,7 +21,6 @@ use tokio::task::JoinHandle;
 use crate::fake_kube::FakeKube;
 
 pub(crate) struct Bench {
-    pub(crate) kube: FakeKube,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) notices: Arc<dyn NoticeSink>,
@@ -69,7 +68,6 @@ impl Bench {
         };
         let running = cluster.run(companions, futures::future::pending(), apply);
         Self {
-            kube: kube.clone(),
             catalog,
             secrets,
             notices,

@@ -163,14 +163,14 @@ impl FakeKube {
         let is_watch = query.contains("watch=true");
         match method.as_str() {
             "GET" if is_watch => state.watch(&path, &query),
-            "GET" if state.collection(&path).is_some() => state.list(&path),
+            "GET" if State::collection(&path).is_some() => state.list(&path),
             "GET" => state.get(&path),
             "PATCH" => {
                 drop(state);
                 self.patch(&path, &body)
             }
             "POST" => {
-                let collection = state.collection(&path).map(|(collection, _)| collection);
+                let collection = State::collection(&path).map(|(collection, _)| collection);
                 drop(state);
                 if let Some(collection) = collection {
                     self.apply(&collection, body.clone());
@@ -226,7 +226,7 @@ impl State {
     }
 
     /// The collection that a path lists, and the namespace it is narrowed to.
-    fn collection(&self, path: &str) -> Option<(String, Option<String>)> {
+    fn collection(path: &str) -> Option<(String, Option<String>)> {
         if let Some((base, rest)) = path.split_once("/namespaces/") {
             let (namespace, plural) = rest.split_once('/')?;
             let is_list = !plural.contains('/');
@@ -237,7 +237,7 @@ impl State {
     }
 
     fn list(&self, path: &str) -> Response<Body> {
-        let (collection, namespace) = self.collection(path).unwrap();
+        let (collection, namespace) = Self::collection(path).unwrap();
         let items: Vec<&Value> = self
             .objects
             .get(&collection)
@@ -257,7 +257,7 @@ impl State {
     }
 
     fn watch(&mut self, path: &str, query: &str) -> Response<Body> {
-        let (collection, _) = self.collection(path).unwrap();
+        let (collection, _) = Self::collection(path).unwrap();
         let from = query
             .split('&')
             .find_map(|pair| pair.strip_prefix("resourceVersion="))

@@ -87,7 +87,7 @@ async fn while_the_server_is_down_what_was_read_last_serves_on() {
     bench.pass(SOON).await;
     kube.fail("GET", "/", 503, u32::MAX);
     kube.hang_up();
-    bench.pass(Duration::from_secs(600)).await;
+    bench.pass(Duration::from_mins(10)).await;
     assert_eq!(address(&bench).await.as_deref(), Some("http://one/"));
     let error = bench
         .secrets
@@ -115,7 +115,7 @@ async fn where_watching_is_forbidden_secrets_are_read_again_now_and_then() {
     bench.changed();
     kube.apply(SECRETS, secret("slack-url", "http://one/"));
     kube.hang_up();
-    bench.pass(Duration::from_secs(120)).await;
+    bench.pass(Duration::from_mins(2)).await;
     assert_eq!(ready()["reason"], "Succeeded");
     assert!(
         bench.changed().contains(&"a/slack".to_owned()),

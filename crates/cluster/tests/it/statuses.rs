@@ -134,7 +134,7 @@ async fn definitions_without_status_are_left_alone_and_everything_else_works() {
         json!({"metadata": {"name": "none", "namespace": "none"}}),
     );
     let bench = Bench::start(&kube);
-    bench.pass(Duration::from_secs(120)).await;
+    bench.pass(Duration::from_mins(2)).await;
     assert_eq!(bench.alerts(), ["a/on-call"]);
     let writes = kube.requests("PATCH");
     assert!(writes.len() <= 24, "{}", writes.len());
