@@ -90,7 +90,7 @@ pub async fn render(
         redactor,
         hides_paths: !matches!(
             provider.capabilities.family,
-            Family::CommitStatus | Family::ChangeRequest
+            Family::CommitStatus | Family::ChangeRequest | Family::Stream
         ),
     })
 }
