@@ -7,7 +7,7 @@ use super::layers::Package;
 use crate::tree::Tree;
 
 /// Which of our crates may use a third-party crate; those not listed may be used anywhere.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("anyhow", &["app", "xtask", "bench"]),
     ("aho-corasick", &["domain"]),
     ("aws-lc-rs", &["providers"]),
@@ -19,10 +19,12 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ),
     ("jsonwebtoken", &["providers"]),
     ("notify", &["standalone"]),
+    ("opentelemetry-proto", &["testkit"]),
     (
         "prometheus-client",
         &["outbound", "delivery", "server", "app"],
     ),
+    ("prost", &["testkit"]),
     ("regex-automata", &["expr"]),
     ("regex-syntax", &["expr"]),
     ("rusqlite", &["delivery"]),
