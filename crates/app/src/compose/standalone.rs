@@ -77,7 +77,7 @@ pub(crate) async fn start(
         clock: clock.clone(),
         max_tokens: arguments.tokens.most(),
         longest_token_life: arguments.tokens.longest_life(),
-        identities: super::identities(&arguments.egress.egress_deny),
+        identities: super::identities::of_process(&arguments.egress.egress_deny),
         max_notifiers: MOST_NOTIFIERS,
     });
     let ports = Ports {

@@ -36,18 +36,19 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .enumerate()
         .filter(|(_, request)| request.method != "CONNECT")
         .collect();
-    let sent = protocols::without_logins(case, &replayed.sent);
-    if recorded.len() != sent.len() {
+    if recorded.len() != replayed.sent.len() {
         found.push(format!(
             "{} requests, recorded {}: {:?}",
-            sent.len(),
+            replayed.sent.len(),
             recorded.len(),
-            sent.iter()
+            replayed
+                .sent
+                .iter()
                 .map(|sent| format!("{} {}", sent.request.method, sent.request.url))
                 .collect::<Vec<_>>()
         ));
     }
-    for ((index, recorded), sent) in recorded.iter().zip(sent) {
+    for ((index, recorded), sent) in recorded.iter().zip(&replayed.sent) {
         let translated = protocols::over_https(recorded);
         rules.extend(translated.as_ref().map(|(_, rule)| *rule));
         let recorded = translated

@@ -38,17 +38,17 @@ pub(super) fn answers(case: &Case) -> Vec<ScriptedResponse> {
 }
 
 /// What was sent, without the requests that only log in.
-pub(super) fn without_logins<'a>(case: &Case, sent: &'a [SentRequest]) -> Vec<&'a SentRequest> {
+pub(super) fn without_logins(case: &Case, mut sent: Vec<SentRequest>) -> Vec<SentRequest> {
     let shows_logins = case.requests.iter().any(|recorded| {
         LOGINS
             .iter()
             .any(|host| recorded.url.contains(&format!("//{host}/")))
     });
-    let is_login = |sent: &SentRequest| {
+    sent.retain(|sent| {
         let host = sent.request.url.host_str().unwrap_or_default();
-        !shows_logins && LOGINS.contains(&host)
-    };
-    sent.iter().filter(|sent| !is_login(sent)).collect()
+        shows_logins || !LOGINS.contains(&host)
+    });
+    sent
 }
 
 /// The request over HTTPS that says what was recorded in another protocol, and the rule that says so.

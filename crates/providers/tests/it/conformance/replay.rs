@@ -186,7 +186,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
                 .await;
         }
     }
-    replayed.sent = bench.transport.sent();
+    replayed.sent = protocols::without_logins(case, bench.transport.sent());
     replayed
 }
 
