@@ -1,6 +1,7 @@
 //! What more than one type needs, one file each.
 
 pub(crate) mod address;
+pub(crate) mod basic_pair;
 pub(crate) mod commit_status;
 pub(crate) mod complaint;
 pub(crate) mod fit;

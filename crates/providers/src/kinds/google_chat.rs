@@ -8,9 +8,10 @@
 //! The message is one card: the object, the reporting controller, the message, in red for errors,
 //! and the metadata.
 //! `channel` and `username` are not used: the webhook decides on both.
+//! Threads: one per object, if the address asks for it.
 //! Append `&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD` to the address, and all messages
 //! about one object are one thread; with a `threadKey` of your own next to it, all messages are.
-//! Google Chat takes 32,000 bytes per message; what is longer is cut in the middle.
+//! Largest message: 32,000 bytes; what is longer is cut in the middle.
 //! Mentions such as `<users/all>` and links with a label in event texts are made inert.
 //! Google Chat takes one message a second per space; when it says that it is too much, it is waited for.
 //!
