@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::delivery::DeliveryState;
 
-use crate::settings::{ConfigurationArguments, RunArguments};
+use crate::settings::{ConfigurationArguments, ControllerArguments, RunArguments};
 
 /// Tells people and Git hosts what GitOps controllers do. A drop-in for Flux's
 /// notification-controller that never loses an accepted event.
@@ -29,6 +29,12 @@ pub(crate) enum Command {
     /// Reads Provider, Alert and Secret manifests from a folder and follows its changes. What was
     /// answered with 202 is on disk in the data directory and is delivered, also after a crash.
     Run(Box<RunArguments>),
+    /// Serve in a Kubernetes cluster, in the place of Flux's notification-controller
+    ///
+    /// Follows Provider, Alert and Secret objects of the API server that KUBECONFIG, the pod's service
+    /// account or ~/.kube/config name. Takes the flags of notification-controller.
+    #[command(args_override_self = true)]
+    Controller(Box<ControllerArguments>),
     /// Check manifests and report every problem with file, line and field
     Check(CheckArguments),
     /// Say, Alert by Alert, what would become of an event and why

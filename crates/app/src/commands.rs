@@ -1,11 +1,13 @@
 //! One command, one file.
 
 mod check;
+mod controller;
 mod explain;
 mod queue;
 mod render;
 mod run;
 mod send;
+mod serve;
 mod version;
 
 use std::io::Read;
@@ -24,6 +26,7 @@ const LARGEST_EVENT: u64 = 3 << 20;
 pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(arguments) => run::execute(*arguments),
+        Command::Controller(arguments) => controller::execute(*arguments),
         Command::Check(arguments) => check::execute(&arguments),
         Command::Explain(arguments) => explain::execute(&arguments),
         Command::Render(arguments) => render::execute(&arguments),

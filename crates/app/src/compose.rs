@@ -1,13 +1,129 @@
 //! Builds the object graph; the only place that names concrete types.
 
+pub(crate) mod cluster;
 pub(crate) mod standalone;
 
+mod memory;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::Context as _;
+use delivery::store::Retention;
+use delivery::store::open::{QueueLimit, StoreSettings, open};
+use delivery::{Engine, Limits, Ports, Settings, StoreMemory};
+use domain::Catalog;
+use domain::delivery::retry::Policy;
+use domain::plan::Rules;
+use domain::ports::{NoticeSink, ObjectReader, SecretReader};
 use http::HeaderValue;
 use outbound::{Client, ClientSettings, EgressPolicy};
 use prometheus_client::registry::Registry;
+use providers::{Courier, CourierSettings};
+use server::control;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
 
-use crate::settings;
+use crate::runtime::{SystemClock, SystemRandom};
+use crate::settings::{self, ServeArguments};
+
+use memory::MemoryWhileAlone;
+
+/// How long a start waits for another process to let go of the data directory; a little more than a
+/// stop takes.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// Minted tokens that are kept, as in the reference.
+const MOST_TOKENS: usize = 100;
+
+/// Notifiers that are kept.
+const MOST_NOTIFIERS: usize = 1000;
+
+/// Where an engine gets its configuration from, and what goes with that.
+pub(crate) struct Sources {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) configured: watch::Receiver<bool>,
+    pub(crate) secrets: Arc<dyn SecretReader>,
+    pub(crate) objects: Arc<dyn ObjectReader>,
+    pub(crate) notices: Option<Arc<dyn NoticeSink>>,
+    /// Whether Providers may not send to this machine itself.
+    pub(crate) refuse_loopback: bool,
+    /// Whether this process is known to be the only one that delivers.
+    pub(crate) is_alone: watch::Receiver<bool>,
+    pub(crate) most_tokens: usize,
+}
+
+/// Opens the store and starts the engine; answers what makes its attempts, too.
+pub(crate) async fn engine(
+    arguments: &ServeArguments,
+    data_dir: &Path,
+    sources: Sources,
+    registry: &mut Registry,
+) -> anyhow::Result<(Engine, Arc<Courier>)> {
+    let clock = Arc::new(SystemClock);
+    let store = open(StoreSettings {
+        directory: data_dir.to_owned(),
+        queue_limit: QueueLimit {
+            deliveries: arguments.queue_limit,
+            bytes: arguments.queue_size_limit,
+        },
+        lock_wait: LOCK_WAIT,
+    })?;
+    let egress = EgressPolicy {
+        allow: arguments.egress.egress_allow.clone(),
+        deny: arguments.egress.egress_deny.clone(),
+        refuse_loopback: sources.refuse_loopback,
+    };
+    let courier = Arc::new(Courier::new(CourierSettings {
+        catalog: sources.catalog.clone(),
+        secrets: sources.secrets,
+        transport: Arc::new(client(egress, registry)?),
+        memory: Arc::new(MemoryWhileAlone {
+            memory: StoreMemory(store.clone()),
+            is_alone: sources.is_alone,
+        }),
+        clock: clock.clone(),
+        max_tokens: sources.most_tokens,
+        max_notifiers: MOST_NOTIFIERS,
+    }));
+    let ports = Ports {
+        store,
+        catalog: sources.catalog,
+        configured: sources.configured,
+        courier: courier.clone(),
+        objects: sources.objects,
+        clock,
+        random: Arc::new(SystemRandom),
+        notices: sources.notices,
+    };
+    let engine = Engine::start(engine_settings(arguments), ports, registry)
+        .await
+        .context("starting the engine")?;
+    Ok((engine, courier))
+}
+
+fn engine_settings(arguments: &ServeArguments) -> Settings {
+    Settings {
+        duplicate_interval: arguments.rate_limit_interval,
+        policy: Policy {
+            max_age: arguments.delivery_max_age,
+            stale_after: arguments.stale_after,
+        },
+        retention: Retention {
+            age: arguments.history,
+            bytes: arguments.history_size,
+        },
+        limits: Limits {
+            attempts: arguments.delivery_concurrency,
+            attempts_per_provider: arguments.provider_concurrency,
+        },
+        rules: Rules {
+            no_cross_namespace_references: arguments.no_cross_namespace_refs,
+        },
+    }
+}
 
 /// Idle connections that are kept per destination: as many as a Provider usually has attempts at once,
 /// so that a busy one need not open any.
@@ -25,4 +141,22 @@ pub(crate) fn client(egress: EgressPolicy, registry: &mut Registry) -> anyhow::R
         ..ClientSettings::new(HeaderValue::from_static(agent))
     };
     Ok(Client::new(settings, registry))
+}
+
+/// Binds the control socket in the data directory, which is locked by now; one that a killed process
+/// left behind is replaced.
+pub(crate) fn control_socket(directory: &Path) -> anyhow::Result<UnixListener> {
+    let path = directory.join(control::SOCKET);
+    remove_control_socket(directory);
+    let socket = UnixListener::bind(&path)
+        .with_context(|| format!("opening the control socket `{}`", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("closing the control socket `{}` to others", path.display()))?;
+    Ok(socket)
+}
+
+/// Removes the control socket.
+pub(crate) fn remove_control_socket(directory: &Path) {
+    // Usually there is none.
+    let _ = std::fs::remove_file(directory.join(control::SOCKET));
 }

@@ -2,11 +2,15 @@
 //!
 //! Flags that the reference has keep its names and defaults (`operations.md` section 1).
 
+mod controller;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
+
+pub(crate) use controller::{ControllerArguments, FeatureGates};
 
 /// Where configuration is.
 #[derive(Debug, Args)]
@@ -32,7 +36,21 @@ pub(crate) struct RunArguments {
         env = "FANFARE_DATA_DIR"
     )]
     pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) serve: ServeArguments,
+    /// How lines of the log look
+    #[arg(
+        long,
+        value_name = "ENCODING",
+        default_value = "console",
+        help_heading = "Logs"
+    )]
+    pub(crate) log_encoding: LogEncoding,
+}
 
+/// Flags of everything that serves: `run` and `controller`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
     /// Address of the event server
     #[arg(
         long,
@@ -60,13 +78,17 @@ pub(crate) struct RunArguments {
 
     /// How long a repeat of an event is answered with 429
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration,
-          help_heading = "Events")]
+          allow_negative_numbers = true, allow_hyphen_values = true, help_heading = "Events")]
     pub(crate) rate_limit_interval: Duration,
     /// Alerts only take events of objects in their own namespace
-    #[arg(long, help_heading = "Events")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = false,
+          default_missing_value = "true", value_parser = boolean, action = ArgAction::Set,
+          help_heading = "Events")]
     pub(crate) no_cross_namespace_refs: bool,
     /// Label HTTP metrics with the real request path
-    #[arg(long, help_heading = "Events")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = false,
+          default_missing_value = "true", value_parser = boolean, action = ArgAction::Set,
+          help_heading = "Events")]
     pub(crate) export_http_path_metrics: bool,
 
     /// How long a delivery is tried before it counts as failed
@@ -109,8 +131,14 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) egress: EgressArguments,
-    #[command(flatten)]
-    pub(crate) log: LogArguments,
+    /// Least level of what is logged
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        help_heading = "Logs"
+    )]
+    pub(crate) log_level: LogLevel,
 }
 
 /// Which addresses may be dialled.
@@ -134,27 +162,6 @@ pub(crate) struct EgressArguments {
     pub(crate) egress_deny: Vec<IpNet>,
 }
 
-/// How to log.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct LogArguments {
-    /// Least level of what is logged
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "info",
-        help_heading = "Logs"
-    )]
-    pub(crate) log_level: LogLevel,
-    /// How lines look
-    #[arg(
-        long,
-        value_name = "ENCODING",
-        default_value = "console",
-        help_heading = "Logs"
-    )]
-    pub(crate) log_encoding: LogEncoding,
-}
-
 /// Least level of what is logged.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LogLevel {
@@ -173,17 +180,20 @@ pub(crate) enum LogEncoding {
     Console,
 }
 
+/// A variable of the environment, if it is set and not empty.
+pub(crate) fn environment(name: &str) -> Option<std::ffi::OsString> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "settings are where the environment is read"
+    )]
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// The proxy variables, read once, here.
 pub(crate) fn proxy_environment() -> Result<outbound::ProxyEnvironment, String> {
     let variable = |names: [&str; 2]| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "settings are where the environment is read"
-        )]
-        names
-            .iter()
-            .find_map(|name| std::env::var(name).ok())
-            .filter(|value| !value.is_empty())
+        let found = names.iter().find_map(|name| environment(name));
+        found.and_then(|value| value.into_string().ok())
     };
     outbound::ProxyEnvironment::parse(
         variable(["HTTP_PROXY", "http_proxy"]).as_deref(),
@@ -205,6 +215,15 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Ok(Duration::ZERO);
     }
     api::duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// Go's words for true and false.
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {

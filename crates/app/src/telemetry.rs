@@ -11,20 +11,17 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::runtime::SystemClock;
-use crate::settings::{LogArguments, LogEncoding, LogLevel};
+use crate::settings::{LogEncoding, LogLevel};
 
 /// Starts logging; called once.
-pub(crate) fn start(arguments: LogArguments) -> anyhow::Result<()> {
-    let level = match arguments.log_level {
+pub(crate) fn start(level: LogLevel, encoding: LogEncoding) -> anyhow::Result<()> {
+    let level = match level {
         LogLevel::Trace => LevelFilter::TRACE,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Error => LevelFilter::ERROR,
     };
-    let lines = Lines {
-        encoding: arguments.log_encoding,
-    }
-    .with_filter(level);
+    let lines = Lines { encoding }.with_filter(level);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines))?;
     std::panic::set_hook(Box::new(|panic| {
         // What a panic says may hold what tenants wrote; where it happened is enough to find it.
@@ -76,6 +73,7 @@ fn is_our_crate(name: &str) -> bool {
         name,
         "fanfare"
             | "api"
+            | "cluster"
             | "delivery"
             | "domain"
             | "outbound"

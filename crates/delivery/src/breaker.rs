@@ -56,6 +56,14 @@ impl Breaker {
         }
     }
 
+    /// Until when nothing is started but a probe, if so.
+    pub(crate) fn paused_until(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.permit(1, now) {
+            Permit::Wait(until) => Some(until),
+            Permit::Probe | Permit::Attempts(_) => None,
+        }
+    }
+
     /// Whether the destination counts as down.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()

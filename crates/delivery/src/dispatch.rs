@@ -11,9 +11,10 @@ use domain::alert::matching::Labels;
 use domain::plan::{self, Plan, Rules, UNREADABLE};
 use domain::ports::ObjectReader;
 use domain::{Catalog, CatalogSnapshot, CleanEvent, Position};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::gate;
 use crate::metrics::Metrics;
 use crate::store::{JournalEntry, PlannedEvent, Store, StoreError};
 use crate::tail::Tail;
@@ -35,6 +36,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(crate) struct Dispatcher {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) configured: watch::Receiver<bool>,
     pub(crate) objects: Arc<dyn ObjectReader>,
     pub(crate) rules: Rules,
     pub(crate) tail: Arc<Tail>,
@@ -46,7 +48,12 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     /// Plans until told to stop.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
+        let (metrics, shutdown) = (self.metrics.clone(), self.shutdown.clone());
+        gate::configured(&mut self.configured, &shutdown, || {
+            metrics.planner_is_alive();
+        })
+        .await;
         let Some(mut position) = self.first_position().await else {
             return;
         };

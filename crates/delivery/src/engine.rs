@@ -7,9 +7,9 @@ use api::ObjectKey;
 use domain::Catalog;
 use domain::delivery::retry::{Policy, later};
 use domain::plan::Rules;
-use domain::ports::{Clock, Courier, ObjectReader, Random};
+use domain::ports::{Clock, Courier, NoticeSink, ObjectReader, Random};
 use prometheus_client::registry::Registry;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,6 +46,9 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The configuration.
     pub catalog: Arc<Catalog>,
+    /// Whether the configuration was read at all. Until it is true events are accepted and stored,
+    /// and nothing is planned or delivered: to an empty catalog every event looks unwanted.
+    pub configured: watch::Receiver<bool>,
     /// Makes attempts.
     pub courier: Arc<dyn Courier>,
     /// Looks labels up.
@@ -54,6 +57,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Spreads retries.
     pub random: Arc<dyn Random>,
+    /// Hears what becomes of deliveries, if anybody wants to.
+    pub notices: Option<Arc<dyn NoticeSink>>,
 }
 
 /// A running engine.
@@ -91,6 +96,7 @@ impl Engine {
         let dispatcher = Dispatcher {
             store: ports.store.clone(),
             catalog: ports.catalog,
+            configured: ports.configured.clone(),
             objects: ports.objects,
             rules: settings.rules,
             tail,
@@ -106,6 +112,8 @@ impl Engine {
             clock: ports.clock.clone(),
             random: ports.random,
             policy: settings.policy,
+            notices: ports.notices,
+            configured: ports.configured,
             metrics: metrics.clone(),
             limits: settings.limits,
             commands,

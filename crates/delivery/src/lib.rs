@@ -11,6 +11,7 @@ pub mod store;
 mod breaker;
 mod dispatch;
 mod duplicates;
+mod gate;
 mod janitor;
 mod memory;
 mod metrics;

@@ -13,13 +13,14 @@ use api::ObjectKey;
 use domain::DeliveryId;
 use domain::delivery::retry::{Policy, later};
 use domain::delivery::{DeliveryState, Failure, FailureClass, Outcome};
-use domain::ports::{Clock, Courier, Random};
+use domain::ports::{Clock, Courier, Notice, NoticeSink, Random};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::breaker::Permit;
+use crate::gate;
 use crate::metrics::Metrics;
 use crate::settlement;
 use crate::store::{Claimed, Settlement, Store, StoreError};
@@ -122,6 +123,7 @@ pub(crate) struct Worker {
     /// Those of them that wait for their destination.
     running: usize,
     attempts: TaskTracker,
+    configured: watch::Receiver<bool>,
     shutdown: CancellationToken,
 }
 
@@ -133,6 +135,7 @@ pub(crate) struct Shared {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) policy: Policy,
     pub(crate) metrics: Metrics,
+    pub(crate) notices: Option<Arc<dyn NoticeSink>>,
     /// Cancelled when attempts have had their time to finish.
     pub(crate) abandon: CancellationToken,
     report: mpsc::Sender<Report>,
@@ -145,6 +148,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) policy: Policy,
+    pub(crate) notices: Option<Arc<dyn NoticeSink>>,
+    pub(crate) configured: watch::Receiver<bool>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -164,6 +169,7 @@ impl Worker {
                 random: parts.random,
                 policy: parts.policy,
                 metrics: parts.metrics,
+                notices: parts.notices,
                 abandon: parts.abandon,
                 report,
             }),
@@ -174,12 +180,18 @@ impl Worker {
             in_flight: HashSet::new(),
             running: 0,
             attempts: parts.attempts,
+            configured: parts.configured,
             shutdown: parts.shutdown,
         }
     }
 
     /// Works until told to stop; attempts that run then are left to their tracker.
     pub(crate) async fn run(mut self) {
+        let (shared, shutdown) = (self.shared.clone(), self.shutdown.clone());
+        gate::configured(&mut self.configured, &shutdown, || {
+            shared.metrics.worker_is_alive();
+        })
+        .await;
         self.take_stock().await;
         while !self.shutdown.is_cancelled() {
             let now = self.shared.clock.now();
@@ -374,6 +386,15 @@ impl Worker {
             BreakerVerdict::Failed(failure) => queue.breaker.failed(failure, now, jitter),
         };
         let is_open = queue.breaker.is_open();
+        let paused = queue.breaker.paused_until(now);
+        if let Some(notices) = self
+            .shared
+            .notices
+            .as_ref()
+            .filter(|_| was_open || paused.is_some())
+        {
+            notices.paused(provider, paused);
+        }
         if was_open != is_open {
             self.shared.metrics.breaker(provider, is_open);
             if is_open {
@@ -459,6 +480,17 @@ async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) -> O
 fn report(shared: &Shared, claimed: &Claimed, settlement: &Settlement) {
     let delivery = &claimed.delivery;
     shared.metrics.settled(delivery, settlement);
+    if let Some(notices) = &shared.notices {
+        notices.settled(Notice {
+            delivery,
+            event: claimed.event.as_deref(),
+            state: settlement.state,
+            attempts: claimed.attempts + u32::from(settlement.attempted),
+            class: settlement.last.class,
+            detail: &settlement.last.detail,
+            at: settlement.now,
+        });
+    }
     let first_failure = claimed.attempts == 0 && settlement.last.class.is_some();
     let level_is_warn = match settlement.state {
         DeliveryState::Failed | DeliveryState::Expired => true,

@@ -5,6 +5,7 @@ pub mod commit_status;
 use std::collections::BTreeMap;
 
 use api::{Event, ObjectKey};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::revision;
@@ -24,6 +25,8 @@ pub struct Notification {
     pub alert_uid: String,
     /// Which status to write on which commit; only for commit-status types.
     pub commit_status: Option<CommitStatus>,
+    /// When the event was accepted; stays the same over retries.
+    pub accepted_at: Timestamp,
     /// Stays the same over retries; for services that take an idempotency key.
     pub idempotency_key: String,
 }
@@ -44,10 +47,12 @@ pub enum DropReason {
     NoChangeRequest,
     /// The type writes commit statuses and the revision yields no commit hash.
     NoCommit,
-    /// The type writes commit statuses and the event reports no final state.
+    /// The type takes final states only, such as for commit statuses, and the event reports none.
     NotFinal,
     /// The type writes commit statuses and has no state for this severity.
     SeverityUnsupported,
+    /// The type leaves out events of such objects.
+    ObjectKind,
 }
 
 impl DropReason {
@@ -62,6 +67,7 @@ impl DropReason {
             Self::NoCommit => "no_commit",
             Self::NotFinal => "not_final",
             Self::SeverityUnsupported => "severity_unsupported",
+            Self::ObjectKind => "object_kind",
         }
     }
 
@@ -82,10 +88,13 @@ impl DropReason {
                 "the event has no event.toolkit.fluxcd.io/change_request, which this provider type needs"
             }
             Self::NoCommit => "the revision names no Git commit",
-            Self::NotFinal => "the reason reports no final state, so no commit status is due",
+            Self::NotFinal => {
+                "the reason reports no final state, and this provider type takes nothing else"
+            }
             Self::SeverityUnsupported => {
                 "commit statuses are written for severity info and error only"
             }
+            Self::ObjectKind => "this provider type leaves out events of objects of this kind",
         }
     }
 }
@@ -112,11 +121,15 @@ pub fn gate(event: &CleanEvent, provider: &ValidProvider) -> Result<(), DropReas
     if capabilities.change_request && event.annotation("change_request").is_none() {
         return Err(DropReason::NoChangeRequest);
     }
+    let reason = event.event().reason.as_str();
+    if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
+        return Err(DropReason::NotFinal);
+    }
+    let kind = event.event().involved_object.kind.as_str();
+    if capabilities.skipped_kinds.contains(&kind) {
+        return Err(DropReason::ObjectKind);
+    }
     if capabilities.commit_status {
-        let reason = event.event().reason.as_str();
-        if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
-            return Err(DropReason::NotFinal);
-        }
         if !event.event().is_error() && commit_status::is_unfinished(reason) {
             return Err(DropReason::NotFinal);
         }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::{ObjectKey, ObjectReference, Problem, Provider, SecretData};
+use api::{ObjectKey, ObjectReference, Problem, Provider, Secret, SecretData};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::CleanEvent;
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::{Delivery, DeliveryState, Failure, FailureClass, Outcome};
 use crate::provider::Capabilities;
+use crate::{CleanEvent, ValidProvider};
 
 /// What time it is. Sleeping belongs to the runtime.
 pub trait Clock: Send + Sync {
@@ -50,6 +50,9 @@ pub struct SecretError {
     pub key: ObjectKey,
     /// What went wrong; never the content.
     pub reason: String,
+    /// It may work the next time without anybody changing anything, for example because the API
+    /// server does not answer right now.
+    pub is_temporary: bool,
 }
 
 /// Secrets, read when an attempt starts.
@@ -59,6 +62,51 @@ pub trait SecretReader: Send + Sync {
         &'a self,
         key: &'a ObjectKey,
     ) -> BoxFuture<'a, Result<Option<VersionedSecret>, SecretError>>;
+}
+
+/// Why a ServiceAccount's identity cannot be used. Never holds a token.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TokenIssuerError {
+    /// There is no cluster to ask.
+    #[error("service account `{0}`: service accounts exist only in a cluster")]
+    NoCluster(ObjectKey),
+    /// The cluster says no: a change of configuration or permission heals it.
+    #[error("service account `{account}`: {reason}")]
+    Refused {
+        /// Whose identity.
+        account: ObjectKey,
+        /// What the cluster said.
+        reason: String,
+    },
+    /// The cluster did not answer: worth trying again.
+    #[error("service account `{account}`: {reason}")]
+    Unavailable {
+        /// Whose identity.
+        account: ObjectKey,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// Identities of ServiceAccounts, which clouds take in exchange for tokens of their own
+/// (`operations.md` section 8.2).
+///
+/// Both are asked at each attempt that needs a new token; `annotations` at every attempt of a
+/// Provider with such an identity, so it should be answered from a cache.
+pub trait TokenIssuer: Send + Sync {
+    /// The annotations of a ServiceAccount; `None` if it does not exist.
+    fn annotations<'a>(
+        &'a self,
+        account: &'a ObjectKey,
+    ) -> BoxFuture<'a, Result<Option<BTreeMap<String, String>>, TokenIssuerError>>;
+
+    /// A short-lived token for a ServiceAccount that only `audience` takes, as the API server's
+    /// TokenRequest gives it, of the default lifetime. It is used at once and never kept.
+    fn issue<'a>(
+        &'a self,
+        account: &'a ObjectKey,
+        audience: &'a str,
+    ) -> BoxFuture<'a, Result<Secret<String>, TokenIssuerError>>;
 }
 
 /// Which provider types exist and what they need. Answered by `providers`, asked by validation, so
@@ -89,4 +137,55 @@ pub trait Courier: Send + Sync {
 pub trait Memory: Send + Sync {
     /// The value stored last under a key; `None` if there is none or it cannot be read.
     fn recall<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Option<String>>;
+}
+
+/// Whether a Provider could be sent to as it is configured now.
+pub trait ProviderCheck: Send + Sync {
+    /// Reads its Secrets and prepares everything that an attempt needs, but sends nothing. The error
+    /// is what an attempt would fail with; its detail is redacted.
+    fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>>;
+}
+
+/// What became of a delivery: it was settled, or given back for later.
+#[derive(Clone, Copy, Debug)]
+pub struct Notice<'a> {
+    /// Which one.
+    pub delivery: &'a Delivery,
+    /// Its event; `None` if it cannot be read any more.
+    pub event: Option<&'a CleanEvent>,
+    /// Where it is now.
+    pub state: DeliveryState,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// What sort of failure the last attempt met; `None` if it succeeded or none was made.
+    pub class: Option<FailureClass>,
+    /// What happened, redacted, at most about 1 KiB.
+    pub detail: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Hears what becomes of deliveries. Calls come from busy tasks: they must be quick and never block.
+pub trait NoticeSink: Send + Sync {
+    /// An attempt ended, or a delivery was settled without one.
+    fn settled(&self, notice: Notice<'_>);
+    /// A destination is left alone until then; `None` when it is not any more.
+    fn paused(&self, provider: &ObjectKey, until: Option<Timestamp>);
+}
+
+/// Why a sender may not send events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderRefused {
+    /// It has no token, or one that nobody vouches for.
+    Unknown,
+    /// Its token is genuine, but it is not on the list.
+    NotAllowed,
+    /// Nobody could be asked; it may try again.
+    Undecided,
+}
+
+/// Whether a sender may send events.
+pub trait SenderCheck: Send + Sync {
+    /// Judges the bearer token of a request.
+    fn check<'a>(&'a self, token: &'a Secret<String>) -> BoxFuture<'a, Result<(), SenderRefused>>;
 }

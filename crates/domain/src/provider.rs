@@ -34,12 +34,12 @@ pub enum Family {
     Forward,
 }
 
-/// What a commit-status type makes of an event with reason `Progressing`.
+/// What a type makes of an event with reason `Progressing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progressing {
     /// Sends it like any other event.
     Sent,
-    /// Has no state for it, so it is not sent.
+    /// Has nothing to say about what is still under way, so it is not sent.
     Skipped,
 }
 
@@ -58,6 +58,8 @@ pub struct Capabilities {
     pub progressing: Progressing,
     /// Information that nobody wants hours later: settled as expired instead of sent late.
     pub expires: bool,
+    /// Kinds of involved objects whose events it leaves out.
+    pub skipped_kinds: &'static [&'static str],
 }
 
 /// A Provider that can be sent to. Secrets are read when an attempt starts.

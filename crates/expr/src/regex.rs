@@ -4,10 +4,10 @@
 //! difference is inherent: the contents of `\p{…}` classes and case folding follow the Unicode
 //! version of the tables at hand (16), where Go's are at 15.
 //!
-//! [`Pattern::compile`] checks everything, including that the automaton fits its size limit, and then
-//! drops the automaton: an idle pattern costs its source, its [required
+//! [`Pattern::compile`] checks everything, including that the automaton fits its size limit, and keeps
+//! no automaton: an idle pattern costs its source, its [required
 //! literals](Pattern::required_literals) and about a hundred bytes. The first
-//! [`Pattern::is_match`] builds it again and keeps it, so test the literals first when there are
+//! [`Pattern::is_match`] builds it and keeps it, so test the literals first when there are
 //! thousands of patterns. Matching takes time linear in the text.
 
 mod classes;
@@ -15,6 +15,7 @@ mod error;
 mod literals;
 mod names;
 mod parser;
+mod size;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -59,10 +60,14 @@ impl Pattern {
             ));
         }
         let hir = parser::parse(source)?;
-        let automaton = build(&hir).ok_or_else(|| {
-            PatternError::new(0, PatternProblem::AutomatonTooLarge(AUTOMATON_LIMIT))
-        })?;
-        let work = automaton.memory_usage() / BYTES_PER_WORK_UNIT;
+        let work = if size::is_surely_small(&hir) {
+            0
+        } else {
+            let automaton = build(&hir).ok_or_else(|| {
+                PatternError::new(0, PatternProblem::AutomatonTooLarge(AUTOMATON_LIMIT))
+            })?;
+            automaton.memory_usage() / BYTES_PER_WORK_UNIT
+        };
         let required_literals = literals::required(&hir).map(Vec::into_boxed_slice);
         Ok(Pattern {
             inner: Arc::new(Inner {
@@ -77,7 +82,8 @@ impl Pattern {
     /// Tells whether the pattern matches anywhere in `text`.
     pub fn is_match(&self, text: &str) -> bool {
         let automaton = self.inner.automaton.get_or_init(|| {
-            // The same steps succeeded in `compile` and depend on nothing but the source.
+            // The same steps succeeded in `compile`, or the automaton is too small for them to fail;
+            // they depend on nothing but the source.
             parser::parse(&self.inner.source)
                 .ok()
                 .and_then(|hir| build(&hir))

@@ -30,6 +30,9 @@ pub struct EgressPolicy {
     pub allow: Vec<IpNet>,
     /// Networks refused in addition.
     pub deny: Vec<IpNet>,
+    /// Whether this machine itself is refused, too: where tenants choose addresses, loopback leads to
+    /// what only listens for its neighbours in the pod.
+    pub refuse_loopback: bool,
 }
 
 /// A refused address.
@@ -48,6 +51,9 @@ pub enum DeniedReason {
     /// Link-local or a cloud metadata service, and not allowed explicitly.
     #[error("is link-local or belongs to a cloud metadata service")]
     LinkLocalOrMetadata,
+    /// This machine itself, and not allowed explicitly.
+    #[error("is a loopback address; --egress-allow makes an exception")]
+    Loopback,
     /// In one of the operator's denied networks.
     #[error("is in a denied network")]
     DeniedNetwork,
@@ -72,6 +78,10 @@ impl EgressPolicy {
         if (is_metadata(address) || is_metadata(inner)) && !within(&self.allow) {
             return denied(DeniedReason::LinkLocalOrMetadata);
         }
+        let is_here = is_this_machine(address) || is_this_machine(inner);
+        if self.refuse_loopback && is_here && !within(&self.allow) {
+            return denied(DeniedReason::Loopback);
+        }
         Ok(())
     }
 }
@@ -80,6 +90,14 @@ fn is_metadata(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => METADATA_V4.iter().any(|network| network.contains(&address)),
         IpAddr::V6(address) => METADATA_V6.iter().any(|network| network.contains(&address)),
+    }
+}
+
+/// Loopback and unspecified addresses; connecting to the latter reaches the former.
+fn is_this_machine(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || matches!(address.octets(), [0, ..]),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unspecified(),
     }
 }
 
@@ -107,6 +125,37 @@ mod tests {
         policy
             .permits(address.parse().unwrap())
             .map_err(|denied| denied.reason)
+    }
+
+    #[test]
+    fn loopback_is_refused_in_every_form_where_that_is_wanted() {
+        let policy = EgressPolicy {
+            refuse_loopback: true,
+            ..EgressPolicy::default()
+        };
+        for address in [
+            "127.0.0.1",
+            "127.1.2.3",
+            "0.0.0.0",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "64:ff9b::127.0.0.1",
+        ] {
+            assert_eq!(
+                verdict(&policy, address),
+                Err(DeniedReason::Loopback),
+                "{address}"
+            );
+            assert_eq!(verdict(&EgressPolicy::default(), address), Ok(()));
+        }
+        assert_eq!(verdict(&policy, "10.0.0.1"), Ok(()));
+        let policy = EgressPolicy {
+            allow: vec!["127.0.0.0/8".parse().unwrap()],
+            ..policy
+        };
+        assert_eq!(verdict(&policy, "127.0.0.1"), Ok(()));
+        assert_eq!(verdict(&policy, "::1"), Err(DeniedReason::Loopback));
     }
 
     #[test]
@@ -159,6 +208,7 @@ mod tests {
                 "10.0.0.0/8".parse().unwrap(),
             ],
             deny: vec!["10.1.0.0/16".parse().unwrap()],
+            refuse_loopback: false,
         };
         assert_eq!(verdict(&policy, "169.254.20.10"), Ok(()));
         assert_eq!(

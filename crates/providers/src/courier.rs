@@ -10,11 +10,12 @@ mod watch;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::catalog::ProviderEntry;
 use domain::delivery::{Failure, FailureClass, Receipt};
 use domain::notification::{self, CommitStatus, CommitStatusFailure, DropReason};
-use domain::ports::{Clock, Memory, SecretReader};
+use domain::ports::{Clock, Memory, ProviderCheck, SecretReader};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Notification, Outcome, ValidProvider,
 };
@@ -23,6 +24,7 @@ use futures::future::BoxFuture;
 use outbound::{HttpTransport, Redactor};
 use tokio::time::Instant;
 
+use crate::identity::Identities;
 use crate::kinds;
 use crate::notifier::AttemptContext;
 use crate::settings::credentials::SecretSet;
@@ -50,6 +52,10 @@ pub struct CourierSettings {
     pub clock: Arc<dyn Clock>,
     /// How many minted tokens are kept; `0` switches the cache off.
     pub max_tokens: usize,
+    /// How long a minted token is kept at most; an hour at most.
+    pub longest_token_life: Duration,
+    /// Who we are where no Secret says it.
+    pub identities: Identities,
     /// How many notifiers are kept.
     pub max_notifiers: usize,
 }
@@ -62,6 +68,7 @@ pub struct Courier {
     memory: Arc<dyn Memory>,
     clock: Arc<dyn Clock>,
     tokens: TokenCache,
+    identities: Identities,
     notifiers: NotifierCache,
 }
 
@@ -74,7 +81,9 @@ impl Courier {
             transport: settings.transport,
             memory: settings.memory,
             clock: settings.clock,
-            tokens: TokenCache::new(settings.max_tokens),
+            tokens: TokenCache::new(settings.max_tokens)
+                .keeping_no_longer_than(settings.longest_token_life),
+            identities: settings.identities,
             notifiers: NotifierCache::new(settings.max_notifiers),
         }
     }
@@ -87,6 +96,9 @@ impl Courier {
     ) -> Result<Receipt, NotSent> {
         let snapshot = self.catalog.snapshot();
         let provider = find_provider(&snapshot, delivery)?;
+        self.identities
+            .check_gate(provider)
+            .map_err(NotSent::Failed)?;
         let commit_status = if delivery.content.kind == provider.kind {
             delivery.content.commit_status.clone()
         } else {
@@ -95,7 +107,7 @@ impl Courier {
         let notification = notification(delivery, event, commit_status);
         let secrets = SecretSet::read(provider, &*self.secrets)
             .await
-            .map_err(|error| misconfigured(error.to_string()))?;
+            .map_err(NotSent::Failed)?;
         let built = match self.notifiers.get(provider, secrets.versions()) {
             Some(built) => built,
             None => self.build(provider, &secrets)?,
@@ -130,6 +142,8 @@ impl Courier {
             memory: &*self.memory,
             tokens: &self.tokens,
             clock: &*self.clock,
+            identities: &self.identities,
+            metadata: self.identities.metadata.as_deref(),
             attempt,
         };
         let sending = async { built.notifier.notify(notification, &context).await };
@@ -173,6 +187,12 @@ impl domain::ports::Courier for Courier {
     }
 }
 
+impl ProviderCheck for Courier {
+    fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>> {
+        async move { build_once(provider, &*self.secrets).await.map(drop) }.boxed()
+    }
+}
+
 /// What a type gets to see of a delivery.
 pub(crate) fn notification(
     delivery: &Delivery,
@@ -184,6 +204,7 @@ pub(crate) fn notification(
         alert: delivery.alert.clone(),
         alert_uid: delivery.content.alert_uid.clone(),
         commit_status,
+        accepted_at: delivery.accepted_at,
         // Ids start anew with a new store; together with the time they are unique.
         idempotency_key: format!("{}.{}", delivery.accepted_at.as_millisecond(), delivery.id),
     }
@@ -194,14 +215,12 @@ pub(crate) async fn build_once(
     provider: &Arc<ValidProvider>,
     reader: &dyn SecretReader,
 ) -> Result<Built, Failure> {
-    let secrets = SecretSet::read(provider, reader).await;
-    let secrets =
-        secrets.map_err(|error| Failure::new(FailureClass::Misconfigured, error.to_string()))?;
+    let secrets = SecretSet::read(provider, reader).await?;
     build(provider, &secrets)
 }
 
 fn build(provider: &Arc<ValidProvider>, secrets: &SecretSet) -> Result<Built, Failure> {
-    let redactor = secrets.redactor(provider);
+    let mut redactor = secrets.redactor(provider);
     let refused = |text: String| Failure::new(FailureClass::Misconfigured, clean(&redactor, &text));
     let kind = kinds::find(&provider.kind).ok_or_else(|| {
         refused(format!(
@@ -215,6 +234,9 @@ fn build(provider: &Arc<ValidProvider>, secrets: &SecretSet) -> Result<Built, Fa
     let notifier = catch_unwind(AssertUnwindSafe(|| (kind.build)(&settings)))
         .map_err(|panic| panicked(provider, &redactor, &*panic))?
         .map_err(|error| refused(format!("provider `{}`: {error}", provider.key)))?;
+    for credential in notifier.hidden() {
+        redactor.hide(credential.as_bytes());
+    }
     Ok(Built {
         notifier,
         route: settings.route,

@@ -4,6 +4,7 @@ use api::{Problem, Provider};
 use domain::Capabilities;
 use domain::ports::KindDirectory;
 
+use crate::identity::GATE_IS_OFF;
 use crate::kinds;
 
 /// The list of types as a port.
@@ -26,12 +27,8 @@ impl KindDirectory for Directory {
         let mut problems = (kind.check)(provider);
         if provider.service_account.is_some() {
             problems.push(
-                Problem::error(
-                    "spec.serviceAccountName",
-                    "to use spec.serviceAccountName for provider authentication please enable the \
-                     ObjectLevelWorkloadIdentity feature gate in the controller",
-                )
-                .with_hint("object-level identities are not available; use spec.secretRef"),
+                Problem::error("spec.serviceAccountName", GATE_IS_OFF)
+                    .with_hint("or use spec.secretRef"),
             );
         }
         problems

@@ -2,19 +2,28 @@
 
 use crate::ProviderKind;
 
+mod alertmanager;
 mod azure_devops;
+mod azure_event_hub;
 mod bitbucket;
 mod bitbucket_server;
+mod datadog;
 mod discord;
 mod generic;
 mod github;
 mod gitlab;
 mod google_chat;
+mod google_pubsub;
+mod grafana;
 mod lark;
 mod mattermost;
 mod ms_teams;
 mod ntfy;
+mod opsgenie;
+mod otel;
+mod pagerduty;
 mod rocket;
+mod sentry;
 mod slack;
 mod telegram;
 mod webex;
@@ -22,20 +31,29 @@ mod zulip;
 
 /// All types, sorted by name.
 pub const ALL: &[&ProviderKind] = &[
+    &alertmanager::KIND,
     &azure_devops::KIND,
+    &azure_event_hub::KIND,
     &bitbucket::KIND,
     &bitbucket_server::KIND,
+    &datadog::KIND,
     &discord::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
     &google_chat::KIND,
+    &google_pubsub::KIND,
+    &grafana::KIND,
     &lark::KIND,
     &mattermost::KIND,
     &ms_teams::KIND,
     &ntfy::KIND,
+    &opsgenie::KIND,
+    &otel::KIND,
+    &pagerduty::KIND,
     &rocket::KIND,
+    &sentry::KIND,
     &slack::KIND,
     &telegram::KIND,
     &webex::KIND,

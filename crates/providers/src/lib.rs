@@ -9,6 +9,7 @@
 pub mod classify;
 pub mod courier;
 pub mod directory;
+pub mod identity;
 pub mod kind;
 pub mod kinds;
 pub mod notifier;
@@ -18,6 +19,7 @@ mod shared;
 
 pub use courier::{Courier, CourierSettings};
 pub use directory::Directory;
+pub use identity::Identities;
 pub use kind::ProviderKind;
 pub use notifier::{AttemptContext, Notifier, OneRequest};
 pub use settings::{ConfigError, ProviderSettings};

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::{Failure, FailureClass, Receipt};
 use domain::ports::{Clock, Memory};
 use futures::future::BoxFuture;
 use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
 
 use crate::classify;
+use crate::identity::Identities;
 use crate::shared::token_cache::TokenCache;
 
 /// How much of a list is read: a hundred commit statuses with their creators fit well.
 const LONGEST_LIST: usize = 4 << 20;
+
+/// How long a request for a token may take, as in the reference.
+const LONGEST_TOKEN_REQUEST: Duration = Duration::from_secs(10);
 
 /// What an attempt may use.
 pub struct AttemptContext<'a> {
@@ -28,6 +32,10 @@ pub struct AttemptContext<'a> {
     pub tokens: &'a TokenCache,
     /// Wall-clock time, for signatures and `Retry-After` dates.
     pub clock: &'a dyn Clock,
+    /// Who we are where no Secret says it.
+    pub identities: &'a Identities,
+    /// The client for the metadata services of clouds, if there is one.
+    pub metadata: Option<&'a dyn HttpTransport>,
     /// Which attempt this is; the first is 1.
     pub attempt: u32,
 }
@@ -47,6 +55,34 @@ impl AttemptContext<'_> {
             ..SendOptions::within(self.time_left())
         };
         self.send_within(request, options).await
+    }
+
+    /// Sends a request for a token, which gets ten seconds at most.
+    pub(crate) async fn ask_for_token(
+        &self,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, Failure> {
+        self.send_within(request, self.token_options()).await
+    }
+
+    /// Asks the metadata service of a cloud. The address must be one that no user can choose.
+    pub(crate) async fn ask_metadata(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let Some(client) = self.metadata else {
+            return Err(Failure::new(
+                FailureClass::Misconfigured,
+                "this process has no identity of its own in the cloud: configure one, or put a \
+                 credential into the Secret",
+            ));
+        };
+        // The metadata service is next door; neither proxies nor certificates have a part in it.
+        client
+            .send(request, &Route::default(), &self.token_options())
+            .await
+            .map_err(|error| classify::transport_error(&error))
+    }
+
+    fn token_options(&self) -> SendOptions {
+        SendOptions::within(self.time_left().min(LONGEST_TOKEN_REQUEST))
     }
 
     fn time_left(&self) -> Duration {
@@ -69,6 +105,12 @@ impl AttemptContext<'_> {
 
 /// A live destination, built from a Provider and its Secrets.
 pub trait Notifier: Send + Sync {
+    /// Credentials that stand in other places than Secrets, addresses and header fields, such as in
+    /// `spec.channel`: the courier never prints them.
+    fn hidden(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// One attempt. Errors may hold anything; the courier redacts them.
     fn notify<'a>(
         &'a self,

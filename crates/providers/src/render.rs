@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::courier;
+use crate::identity::Identities;
 use crate::notifier::AttemptContext;
 use crate::shared::token_cache::TokenCache;
 
@@ -65,6 +66,8 @@ pub async fn render(
         memory: &NoMemory,
         tokens: &TokenCache::new(0),
         clock,
+        identities: &Identities::default(),
+        metadata: Some(&recorder),
         // Look-ups are answered "not found"; what would be posted is shown all the same.
         attempt: u32::MAX,
     };
@@ -75,7 +78,7 @@ pub async fn render(
         .unwrap_or_else(PoisonError::into_inner);
     let mut redactor = built.redactor.clone();
     for request in &requests {
-        courier::hide_credentials(&mut redactor, &request.url, &request.headers);
+        courier::hide_credentials(&mut redactor, request);
     }
     // A failure after the last request is about a made-up answer.
     if let (Err(failure), true) = (result, requests.is_empty()) {
@@ -148,7 +151,17 @@ fn laid_out(body: &[u8]) -> String {
     serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|json| serde_json::to_string_pretty(&json).ok())
-        .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
+        .unwrap_or_else(|| printable(body))
+}
+
+/// Texts as they are; of other bodies the texts in them, with points for the rest.
+fn printable(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let is_odd = |character: char| {
+        character == char::REPLACEMENT_CHARACTER
+            || (character.is_control() && !matches!(character, '\n' | '\r' | '\t'))
+    };
+    text.replace(is_odd, ".")
 }
 
 /// Keeps requests and makes up answers.
@@ -160,11 +173,16 @@ struct Recorder<'a> {
 impl Recorder<'_> {
     fn answer(&self, request: &HttpRequest) -> (StatusCode, Value) {
         let path = request.url.path();
-        if path.ends_with("/access_tokens") || path.ends_with("/token") {
+        let is_login = ["/access_tokens", "/token", ":generateAccessToken"]
+            .iter()
+            .any(|end| path.ends_with(end));
+        if is_login {
             let expires = self.clock.now() + jiff::SignedDuration::from_hours(1);
             let token = json!({
                 "token": "made-up-token",
                 "access_token": "made-up-token",
+                "accessToken": "made-up-token",
+                "expireTime": expires.to_string(),
                 "expires_at": expires.to_string(),
                 "expires_in": 3600,
             });

@@ -15,6 +15,8 @@ use domain::ValidProvider;
 use outbound::Route;
 use thiserror::Error;
 
+use crate::shared::address;
+
 /// Why no notifier can be built. Names keys and objects, never values.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
@@ -56,20 +58,7 @@ impl ProviderSettings {
 
     /// The address as a URL for HTTP.
     pub fn url(&self) -> Result<url::Url, ConfigError> {
-        let address = self.address.expose();
-        if address.is_empty() {
-            return Err(ConfigError::new(
-                "no address: set spec.address or the key `address` of the Secret",
-            ));
-        }
-        let url = url::Url::parse(address)
-            .map_err(|error| ConfigError::new(format!("the address is no valid URL: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(ConfigError::new(
-                "the address must be a URL that starts with http:// or https://",
-            ));
-        }
-        Ok(url)
+        address::http_url(self.address.expose())
     }
 
     /// A header value made from a secret, marked so that it is never printed.

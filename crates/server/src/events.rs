@@ -7,11 +7,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use api::Secret;
 use bytes::Bytes;
 use delivery::{Accepted, Intake, NotAccepted};
 use domain::CleanEvent;
-use http::header::{CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use domain::ports::{SenderCheck, SenderRefused};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use jiff::Timestamp;
@@ -42,6 +44,7 @@ pub struct EventsSettings {
 /// The event port.
 pub struct Events {
     intake: Intake,
+    senders: Option<Arc<dyn SenderCheck>>,
     budget: BodyBudget,
     metrics: Metrics,
 }
@@ -53,8 +56,18 @@ impl Events {
     pub fn new(intake: Intake, settings: EventsSettings, registry: &mut Registry) -> Self {
         Self {
             intake,
+            senders: None,
             budget: BodyBudget::new(ALL_BODIES_BYTES),
             metrics: Metrics::new(registry, settings.export_path_metrics),
+        }
+    }
+
+    /// Takes events only from senders that pass a check of their bearer token.
+    #[must_use]
+    pub fn only_from(self, senders: Arc<dyn SenderCheck>) -> Self {
+        Self {
+            senders: Some(senders),
+            ..self
         }
     }
 
@@ -65,6 +78,11 @@ impl Events {
             && !request.headers().contains_key(HOST)
         {
             return empty(StatusCode::BAD_REQUEST);
+        }
+        if let Some(senders) = &self.senders
+            && let Err(refused) = check_sender(&**senders, request.headers()).await
+        {
+            return not_from(refused);
         }
         if let Some(clean) = path::clean(request.uri().path()) {
             return redirect(&clean, request.uri().query());
@@ -136,6 +154,33 @@ impl Service for Events {
             usize::try_from(size).unwrap_or(usize::MAX),
         );
         response
+    }
+}
+
+/// Checked before anything is read: who may not send costs nothing more.
+async fn check_sender(senders: &dyn SenderCheck, headers: &HeaderMap) -> Result<(), SenderRefused> {
+    let token = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or(SenderRefused::Unknown)?;
+    senders.check(&Secret::new(token.to_owned())).await
+}
+
+fn not_from(refused: SenderRefused) -> Answer {
+    match refused {
+        SenderRefused::Unknown => {
+            let mut response = empty(StatusCode::UNAUTHORIZED);
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+        }
+        SenderRefused::NotAllowed => empty(StatusCode::FORBIDDEN),
+        SenderRefused::Undecided => unavailable(),
     }
 }
 

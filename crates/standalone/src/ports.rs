@@ -56,6 +56,7 @@ impl SecretReader for Current {
             Some(None) => Err(SecretError {
                 key: key.clone(),
                 reason: "it has problems; the check command lists them".to_owned(),
+                is_temporary: false,
             }),
         };
         future::ready(answer).boxed()

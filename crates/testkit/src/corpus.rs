@@ -76,7 +76,7 @@ impl Case {
 }
 
 /// A request that the reference made.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct RecordedRequest {
     /// The method.
     pub method: String,
@@ -101,6 +101,21 @@ pub struct RecordedRequest {
     /// Header and claims of a bearer token that is a JWT.
     #[serde(default)]
     pub jwt: Option<Value>,
+    /// Pub/Sub: the topic's full name.
+    #[serde(default)]
+    pub topic: String,
+    /// Pub/Sub: the message's attributes.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Event Hubs: the hub.
+    #[serde(default)]
+    pub entity: String,
+    /// Event Hubs: how the connection was authorised.
+    #[serde(default)]
+    pub put_tokens: Vec<Value>,
+    /// Event Hubs: the messages of the batch.
+    #[serde(default)]
+    pub messages: Vec<Value>,
 }
 
 /// A file below `conformance/`.

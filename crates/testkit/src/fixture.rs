@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use http::header::CONTENT_TYPE;
 use outbound::HttpRequest;
 use serde_json::Value;
 
 use crate::exchange::ScriptedResponse;
-use crate::yaml;
+use crate::{otlp, yaml};
 
 /// One case of one type.
 #[derive(Clone, Debug)]
@@ -109,7 +110,8 @@ fn is_update_wanted() -> bool {
     std::env::var("UPDATE_FIXTURES").is_ok_and(|value| value == "1")
 }
 
-/// A request as text: request line, header fields sorted by name, body; JSON is laid out.
+/// A request as text: request line, header fields sorted by name, body; JSON is laid out,
+/// and OTLP shown as JSON.
 pub fn render_request(request: &HttpRequest) -> String {
     let mut text = format!(">>> {} {}\n", request.method, request.url);
     let headers: BTreeMap<&str, String> = request
@@ -124,12 +126,23 @@ pub fn render_request(request: &HttpRequest) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name}: {value}");
     }
-    let body = String::from_utf8_lossy(&request.body);
-    let body = match serde_json::from_str::<Value>(&body) {
-        Ok(json) => serde_json::to_string_pretty(&json).expect("JSON"),
-        Err(_) => body.into_owned(),
+    text + &section(&body_text(request))
+}
+
+fn body_text(request: &HttpRequest) -> String {
+    let is_otlp = request
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == "application/x-protobuf");
+    let json = if is_otlp {
+        otlp::traces_as_json(&request.body)
+    } else {
+        serde_json::from_slice(&request.body).ok()
     };
-    text + &section(&body)
+    match json {
+        Some(json) => serde_json::to_string_pretty(&json).expect("JSON"),
+        None => String::from_utf8_lossy(&request.body).into_owned(),
+    }
 }
 
 fn render_response(response: &ScriptedResponse) -> String {

@@ -11,6 +11,7 @@
     reason = "test code: a panic is the answer to what cannot be set up"
 )]
 
+pub mod alertmanager;
 pub mod certificates;
 pub mod clock;
 pub mod corpus;
@@ -19,9 +20,11 @@ pub mod fixture;
 pub mod http_proxy;
 pub mod http_sink;
 pub mod memory;
+pub mod otlp;
 pub mod secrets;
 pub mod yaml;
 
+pub use alertmanager::Alertmanager;
 pub use certificates::{Authority, Pair};
 pub use clock::MovableClock;
 pub use exchange::{ScriptedResponse, ScriptedTransport, SentRequest};

@@ -7,7 +7,7 @@ use super::layers::Package;
 use crate::tree::Tree;
 
 /// Which of our crates may use a third-party crate; those not listed may be used anywhere.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("anyhow", &["app", "xtask", "bench"]),
     ("aho-corasick", &["domain"]),
     ("aws-lc-rs", &["providers"]),
@@ -18,6 +18,8 @@ const ROOMS: [(&str, &[&str]); 19] = [
         &["outbound", "server", "app", "testkit", "bench"],
     ),
     ("jsonwebtoken", &["providers"]),
+    ("k8s-openapi", &["cluster"]),
+    ("kube", &["cluster"]),
     ("notify", &["standalone"]),
     (
         "prometheus-client",
@@ -36,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "providers",
             "delivery",
             "standalone",
+            "cluster",
             "server",
             "app",
             "testkit",

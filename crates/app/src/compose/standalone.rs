@@ -1,38 +1,18 @@
 //! The object graph of the standalone mode: configuration from a folder, the embedded store.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context as _;
-use delivery::store::Retention;
-use delivery::store::open::{QueueLimit, StoreSettings, open};
-use delivery::{Engine, Handle, Limits, Ports, Settings, StoreMemory};
+use delivery::{Engine, Handle};
 use domain::Catalog;
-use domain::delivery::retry::Policy;
-use domain::plan::Rules;
 use domain::ports::KindDirectory;
-use outbound::EgressPolicy;
 use prometheus_client::registry::Registry;
-use providers::{Courier, CourierSettings, Directory};
-use server::control;
+use providers::Directory;
 use standalone::{Configuration, Current, Source, Timing, Watch, directory};
-use tokio::net::UnixListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::runtime::{SystemClock, SystemRandom};
+use super::{MOST_TOKENS, Sources};
 use crate::settings::{ConfigurationArguments, RunArguments};
-
-/// How long a start waits for another process to let go of the data directory; a little more than a
-/// stop takes.
-const LOCK_WAIT: Duration = Duration::from_secs(10);
-
-/// Minted tokens that are kept, as in the reference.
-const MOST_TOKENS: usize = 100;
-
-/// Notifiers that are kept.
-const MOST_NOTIFIERS: usize = 1000;
 
 /// What runs.
 pub(crate) struct Standalone {
@@ -59,65 +39,27 @@ pub(crate) async fn start(
     report(&configuration);
     let catalog = Arc::new(Catalog::new(configuration.catalog()));
     let current = Arc::new(Current::new(configuration));
-    let clock = Arc::new(SystemClock);
-    let store = open(StoreSettings {
-        directory: arguments.data_dir.clone(),
-        queue_limit: QueueLimit {
-            deliveries: arguments.queue_limit,
-            bytes: arguments.queue_size_limit,
+    let (engine, _) = super::engine(
+        &arguments.serve,
+        &arguments.data_dir,
+        Sources {
+            catalog: catalog.clone(),
+            configured: watch::channel(true).1,
+            secrets: current.clone(),
+            objects: current.clone(),
+            notices: None,
+            refuse_loopback: false,
+            is_alone: watch::channel(true).1,
+            most_tokens: MOST_TOKENS,
         },
-        lock_wait: LOCK_WAIT,
-    })?;
-    let egress = EgressPolicy {
-        allow: arguments.egress.egress_allow.clone(),
-        deny: arguments.egress.egress_deny.clone(),
-    };
-    let courier = Courier::new(CourierSettings {
-        catalog: catalog.clone(),
-        secrets: current.clone(),
-        transport: Arc::new(super::client(egress, registry)?),
-        memory: Arc::new(StoreMemory(store.clone())),
-        clock: clock.clone(),
-        max_tokens: MOST_TOKENS,
-        max_notifiers: MOST_NOTIFIERS,
-    });
-    let ports = Ports {
-        store,
-        catalog: catalog.clone(),
-        courier: Arc::new(courier),
-        objects: current.clone(),
-        clock,
-        random: Arc::new(SystemRandom),
-    };
-    let engine = Engine::start(settings(arguments), ports, registry)
-        .await
-        .context("starting the engine")?;
+        registry,
+    )
+    .await?;
     let watch = Watch::new(source, kinds, current, Timing::default());
     Ok(Standalone {
         engine,
         reload: Reloading { watch, catalog },
     })
-}
-
-fn settings(arguments: &RunArguments) -> Settings {
-    Settings {
-        duplicate_interval: arguments.rate_limit_interval,
-        policy: Policy {
-            max_age: arguments.delivery_max_age,
-            stale_after: arguments.stale_after,
-        },
-        retention: Retention {
-            age: arguments.history,
-            bytes: arguments.history_size,
-        },
-        limits: Limits {
-            attempts: arguments.delivery_concurrency,
-            attempts_per_provider: arguments.provider_concurrency,
-        },
-        rules: Rules {
-            no_cross_namespace_references: arguments.no_cross_namespace_refs,
-        },
-    }
 }
 
 /// Follows changes of the folder.
@@ -167,22 +109,4 @@ fn report(configuration: &Configuration) {
         secrets = counts.secrets,
         "configuration in force"
     );
-}
-
-/// Binds the control socket in the data directory, which is locked by now; one that a killed process
-/// left behind is replaced.
-pub(crate) fn control_socket(directory: &Path) -> anyhow::Result<UnixListener> {
-    let path = directory.join(control::SOCKET);
-    remove_control_socket(directory);
-    let socket = UnixListener::bind(&path)
-        .with_context(|| format!("opening the control socket `{}`", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("closing the control socket `{}` to others", path.display()))?;
-    Ok(socket)
-}
-
-/// Removes the control socket.
-pub(crate) fn remove_control_socket(directory: &Path) {
-    // Usually there is none.
-    let _ = std::fs::remove_file(directory.join(control::SOCKET));
 }

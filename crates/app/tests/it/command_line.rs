@@ -51,7 +51,7 @@ fn check_names_every_problem_with_its_place_and_exits_with_1() {
         "spec.providerRef: is required",
         "spec.eventSources: is required",
         "provider type `nonsense` is not supported",
-        "hint: supported types: azuredevops, bitbucket",
+        "hint: supported types: alertmanager, azuredevops",
     ] {
         assert!(shown.contains(expected), "no `{expected}` in\n{shown}");
     }

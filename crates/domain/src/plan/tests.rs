@@ -27,15 +27,23 @@ impl KindDirectory for Kinds {
             change_request: false,
             progressing: Progressing::Sent,
             expires: true,
+            skipped_kinds: &[],
         };
         match kind {
             "chat" => Some(chat),
+            "incidents" => Some(Capabilities {
+                family: Family::Incident,
+                progressing: Progressing::Skipped,
+                expires: false,
+                ..chat
+            }),
             "status" => Some(Capabilities {
                 family: Family::CommitStatus,
                 commit_status_updates: true,
                 commit_status: true,
                 progressing: Progressing::Skipped,
                 expires: false,
+                skipped_kinds: &[],
                 ..chat
             }),
             _ => None,
@@ -81,6 +89,7 @@ fn snapshot(alerts: Vec<Arc<ValidAlert>>) -> CatalogSnapshot {
         provider("chat", &json!({"type": "chat"})),
         provider("off", &json!({"type": "chat", "suspend": true})),
         provider("status", &json!({"type": "status"})),
+        provider("incidents", &json!({"type": "incidents"})),
         provider("broken", &json!({"type": "nonsense"})),
     ]
     .into();
@@ -231,6 +240,19 @@ fn what_is_still_under_way_is_no_success() {
             "delivery",
             "{reason}"
         );
+    }
+}
+
+#[test]
+fn a_type_that_skips_progressing_takes_everything_else() {
+    let outcome_of = |reason: &str| {
+        let event = event(|event| event.reason = reason.into());
+        outcome(&event, on("incidents", json!({})))
+    };
+    assert_eq!(outcome_of("Progressing"), "not_final");
+    // The reference compares the whole reason.
+    for reason in ["ProgressingWithRetry", "DependencyNotReady", "Succeeded"] {
+        assert_eq!(outcome_of(reason), "delivery", "{reason}");
     }
 }
 

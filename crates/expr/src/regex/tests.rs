@@ -1,6 +1,6 @@
 //! Regular expressions mean what they mean in Go.
 
-use super::Pattern;
+use super::{AUTOMATON_LIMIT, BYTES_PER_WORK_UNIT, Pattern, build, parser, size};
 
 fn literals(source: &str) -> Option<Vec<String>> {
     Pattern::compile(source).unwrap().required_literals()
@@ -56,4 +56,41 @@ fn errors_say_where_and_what() {
         error.to_string(),
         "invalid regular expression at character 4: this group lacks its closing `)`"
     );
+}
+
+#[test]
+fn what_counts_as_small_is_small_once_it_is_built() {
+    let mut small = 0;
+    for source in [
+        "failed",
+        ".*upgrade.*failed",
+        "(?i)^(no artifact|waiting for .+)$",
+        r"[\x{80}-\x{10FFFF}]{0,14}",
+        r"\w+\.\d{1,3}\W?",
+        "(a{1,20}){1,20}",
+        "(?s).{1,12}",
+        r"[^\x00-\x{7F}]+|é|\bÄ",
+        r"\pL",
+        r"(?i)straße",
+    ] {
+        let hir = parser::parse(source).unwrap();
+        if size::is_surely_small(&hir) {
+            small += 1;
+            let automaton = build(&hir).unwrap();
+            let usage = automaton.memory_usage();
+            assert!(usage < 4 * BYTES_PER_WORK_UNIT, "{source}: {usage} bytes");
+            assert!(usage < AUTOMATON_LIMIT / 4, "{source}");
+        }
+    }
+    assert!(small >= 7, "only {small}");
+}
+
+#[test]
+fn large_automata_do_not_count_as_small() {
+    for source in [r"\pL{10}", ".{1000}", "(a{1,30}){1,30}", "((x{30}){30})"] {
+        assert!(
+            !size::is_surely_small(&parser::parse(source).unwrap()),
+            "{source}"
+        );
+    }
 }

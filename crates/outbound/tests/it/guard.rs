@@ -78,6 +78,7 @@ async fn denied_networks_are_not_dialled() {
     settings.egress = EgressPolicy {
         allow: Vec::new(),
         deny: vec!["127.0.0.0/8".parse().unwrap()],
+        refuse_loopback: false,
     };
     let target = format!("http://service.test:{}/", origin.port());
     let error = Bench::new(settings)

@@ -5,10 +5,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use outbound::{HttpError, HttpRequest, HttpResponse, HttpTransport, Redactor, Route, SendOptions};
-use url::Url;
 
+use crate::identity::oauth;
 use crate::settings::credentials::hide_header;
 
 /// More requests than any type makes in one attempt.
@@ -17,7 +17,7 @@ const MOST_REQUESTS: usize = 64;
 /// A transport that watches what is sent.
 pub(super) struct Watched<'a> {
     inner: &'a dyn HttpTransport,
-    sent: Mutex<Vec<(Url, HeaderMap)>>,
+    sent: Mutex<Vec<HttpRequest>>,
 }
 
 impl<'a> Watched<'a> {
@@ -31,20 +31,21 @@ impl<'a> Watched<'a> {
     /// Tells a redactor all credentials seen.
     pub(super) fn hide_credentials(&self, redactor: &mut Redactor) {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        for (url, headers) in sent.iter() {
-            hide_credentials(redactor, url, headers);
+        for request in sent.iter() {
+            hide_credentials(redactor, request);
         }
     }
 }
 
 /// Tells a redactor the credentials of one request.
-pub(crate) fn hide_credentials(redactor: &mut Redactor, url: &Url, headers: &HeaderMap) {
-    redactor.hide_url(url);
-    for (name, value) in headers {
+pub(crate) fn hide_credentials(redactor: &mut Redactor, request: &HttpRequest) {
+    redactor.hide_url(&request.url);
+    for (name, value) in &request.headers {
         if is_secret(name, value) {
             hide_header(redactor, &String::from_utf8_lossy(value.as_bytes()));
         }
     }
+    oauth::hide_form(redactor, request);
 }
 
 /// Kinds mark their credentials; names are looked at too, so that a forgotten mark does no harm.
@@ -65,7 +66,7 @@ impl HttpTransport for Watched<'_> {
         {
             let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
             if sent.len() < MOST_REQUESTS {
-                sent.push((request.url.clone(), request.headers.clone()));
+                sent.push(request.clone());
             }
         }
         self.inner.send(request, route, options)
@@ -75,7 +76,7 @@ impl HttpTransport for Watched<'_> {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use http::{Method, StatusCode};
+    use http::{HeaderMap, Method, StatusCode};
 
     use super::*;
 

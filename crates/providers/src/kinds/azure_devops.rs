@@ -3,7 +3,8 @@
 //! | Field | Use |
 //! |---|---|
 //! | `address` | the repository, `https://dev.azure.com/organisation/project/_git/repository`, its SSH form, the older `https://organisation.visualstudio.com/project/_git/repository`, or `https://host/path/collection/project/_git/repository` on a server of one's own (required) |
-//! | Secret `token` | a personal access token with the scope *Code (status)* (required) |
+//! | Secret `token` | a personal access token with the scope *Code (status)* |
+//! | `serviceAccountName` | `ServiceAccount` whose identity in Entra ID is used when there is no `token`; needs the feature gate `ObjectLevelWorkloadIdentity` |
 //! | `commitStatusExpr` | CEL expression for the status' name; default `<kind>/<name>/<first group of the Provider's uid>` |
 //! | `certSecretRef`, `proxySecretRef` | honoured |
 //!
@@ -11,6 +12,8 @@
 //! An `error` event is `error`, any other `succeeded`; the description is the event's reason as words.
 //! Events without `event.toolkit.fluxcd.io/commit` are skipped unless they are errors or refreshes.
 //! A status that would change nothing is not posted again.
+//! Without `token` and `serviceAccountName` the controller's own identity in Entra ID is used. Tokens of
+//! Entra ID are sent to dev.azure.com and visualstudio.com only.
 //!
 //! API: <https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses>.
 //!
@@ -43,6 +46,7 @@ use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::identity::{Identified, azure};
 use crate::kind::Guarantee;
 use crate::shared::address;
 use crate::shared::commit_status::{
@@ -78,9 +82,14 @@ fn check(provider: &Provider) -> Vec<Problem> {
 struct AzureDevOps {
     provider: String,
     location: Location,
-    authorization: HeaderValue,
+    credential: Credential,
     /// Whether the organisation was seen to offer commit statuses.
     is_known: AtomicBool,
+}
+
+enum Credential {
+    PersonalToken(HeaderValue),
+    Entra(Identified),
 }
 
 #[derive(Serialize)]
@@ -125,16 +134,21 @@ struct ListedContext {
 impl AzureDevOps {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
         let repository = GitRepository::parse(settings.address.expose())?;
-        let token = settings.token.as_ref().ok_or_else(|| {
-            ConfigError::new(
-                "azure devops token cannot be empty: set `token` in the Secret to a personal access token",
-            )
-        })?;
-        let basic = format!("Basic {}", STANDARD.encode(format!(":{}", token.expose())));
+        let location = Location::of(&repository)?;
+        let credential = match &settings.token {
+            Some(token) => Credential::PersonalToken(basic(token.expose())?),
+            None if location.is_of_the_service() => Credential::Entra(Identified::new(settings)),
+            None => {
+                return Err(ConfigError::new(
+                    "azure devops token cannot be empty: set `token` in the Secret to a personal \
+                     access token; identities of Entra ID are for https://dev.azure.com only",
+                ));
+            }
+        };
         Ok(Self {
             provider: settings.provider.key.to_string(),
-            location: Location::of(&repository)?,
-            authorization: ProviderSettings::secret_header(&basic)?,
+            location,
+            credential,
             is_known: AtomicBool::new(false),
         })
     }
@@ -151,7 +165,6 @@ impl AzureDevOps {
         let mut request = HttpRequest::new(method, url);
         let headers = &mut request.headers;
         headers.insert(ACCEPT, accept);
-        headers.insert(AUTHORIZATION, self.authorization.clone());
         // Without it a wrong token leads to a sign-in page.
         headers.insert(
             "x-tfs-fedauthredirect",
@@ -161,6 +174,41 @@ impl AzureDevOps {
             headers.insert("x-tfs-session", session);
         }
         Ok(request)
+    }
+
+    /// Sends a request with the credential. A token of Entra ID that was minted for an earlier attempt
+    /// and is not taken any more is forgotten, and another one asked for, once.
+    async fn send(
+        &self,
+        request: HttpRequest,
+        context: &AttemptContext<'_>,
+    ) -> Result<HttpResponse, Failure> {
+        loop {
+            let (value, token) = match &self.credential {
+                Credential::PersonalToken(value) => (value.clone(), None),
+                Credential::Entra(provider) => {
+                    let token = azure::token(provider, azure::DEV_OPS, context).await?;
+                    let value = basic(token.token.expose());
+                    (value.map_err(|error| misconfigured(&error))?, Some(token))
+                }
+            };
+            let mut authorized = request.clone();
+            authorized.headers.insert(AUTHORIZATION, value);
+            let response = context.look_up(authorized).await?;
+            let is_refused = matches!(
+                response.status,
+                StatusCode::UNAUTHORIZED | StatusCode::NON_AUTHORITATIVE_INFORMATION
+            );
+            match token.filter(|_| is_refused) {
+                None => return is_signed_in(response),
+                Some(token) => {
+                    token.forget(context);
+                    if !token.is_from_cache() {
+                        return is_signed_in(response);
+                    }
+                }
+            }
+        }
     }
 
     fn statuses(&self, commit: &str) -> String {
@@ -179,7 +227,7 @@ impl AzureDevOps {
             return Ok(());
         }
         let request = self.request(Method::OPTIONS, "_apis", PLAIN_JSON, session)?;
-        let response = is_signed_in(context.look_up(request).await?)?;
+        let response = self.send(request, context).await?;
         let offered: List<Resource> = commit_status::json(&response, context)?;
         let is_offered = offered.value.iter().any(|resource| {
             resource.area.as_deref() == Some("git") && resource.name.as_deref() == Some("statuses")
@@ -212,7 +260,7 @@ impl AzureDevOps {
                 skip => format!("{path}?skip={skip}"),
             };
             let request = self.request(Method::GET, &path, VERSIONED_JSON, session)?;
-            let response = is_signed_in(context.look_up(request).await?)?;
+            let response = self.send(request, context).await?;
             let listed: List<ListedStatus> = commit_status::json(&response, context)?;
             let is_full = listed.value.len() >= FULL_PAGE;
             for one in listed.value {
@@ -230,6 +278,12 @@ impl AzureDevOps {
         }
         Ok(latest)
     }
+}
+
+/// Any user name goes with a token; the reference sends none.
+fn basic(token: &str) -> Result<HeaderValue, ConfigError> {
+    let pair = STANDARD.encode(format!(":{token}"));
+    ProviderSettings::secret_header(&format!("Basic {pair}"))
 }
 
 /// Calls of one attempt share a session id; it is made of what the attempt is about.
@@ -324,7 +378,7 @@ impl StatusHost for AzureDevOps {
                 CONTENT_TYPE,
                 HeaderValue::from_static("application/json;charset=utf-8"),
             );
-            let response = is_signed_in(context.send(request).await?)?;
+            let response = self.send(request, context).await?;
             commit_status::posted(response, context)
         })
     }

@@ -34,12 +34,13 @@ use bytes::Bytes;
 use domain::delivery::{Failure, FailureClass};
 use domain::provider::Progressing;
 use domain::{Capabilities, Family, Notification};
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use outbound::HttpRequest;
 use url::Url;
 
 use crate::kind::Guarantee;
+use crate::settings::headers;
 use crate::shared::address;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
@@ -50,6 +51,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     change_request: false,
     progressing: Progressing::Sent,
     expires: false,
+    skipped_kinds: &[],
 };
 
 /// Plain.
@@ -88,18 +90,9 @@ struct Generic {
 
 impl Generic {
     fn new(settings: &ProviderSettings, key: Option<hmac::Key>) -> Result<Self, ConfigError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in settings.headers.iter() {
-            let parsed = HeaderName::try_from(name.as_str()).map_err(|_| {
-                ConfigError::new(format!(
-                    "`headers` in the Secret: `{name}` is no header name"
-                ))
-            })?;
-            headers.insert(parsed, ProviderSettings::secret_header(value.expose())?);
-        }
         Ok(Self {
             url: settings.url()?,
-            headers,
+            headers: headers::to_http(&settings.headers)?,
             key,
         })
     }

@@ -64,6 +64,7 @@ pub(super) const CHAT: Capabilities = Capabilities {
     change_request: false,
     progressing: Progressing::Sent,
     expires: true,
+    skipped_kinds: &[],
 };
 
 pub(crate) const KIND: ProviderKind = ProviderKind {

@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::{ObjectKey, Secret, SecretData};
-use domain::ports::SecretReader;
+use domain::delivery::{Failure, FailureClass};
+use domain::ports::{SecretError, SecretReader};
 use domain::{Family, ValidProvider};
 use outbound::Redactor;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
 use url::Url;
 
 use super::{ConfigError, ProviderSettings, headers, route};
@@ -21,6 +24,16 @@ pub(super) const LONGEST_ADDRESS: usize = 2048;
 const PUBLIC_KEYS: [&str; 4] = ["ca.crt", "caFile", "tls.crt", "certFile"];
 
 type Loaded = (ObjectKey, Arc<SecretData>);
+
+/// Without an answer the next try may work; everything else waits for somebody to change something.
+fn not_read(error: &SecretError) -> Failure {
+    let class = if error.is_temporary {
+        FailureClass::Unreachable
+    } else {
+        FailureClass::Misconfigured
+    };
+    Failure::new(class, error.to_string())
+}
 
 /// The Secrets that a Provider names, as they are now.
 #[derive(Debug, Default)]
@@ -35,11 +48,11 @@ pub(crate) struct SecretSet {
 }
 
 impl SecretSet {
-    /// Reads all of them; a missing one is an error.
+    /// Reads all of them; a missing one is a failure.
     pub(crate) async fn read(
         provider: &ValidProvider,
         reader: &dyn SecretReader,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, Failure> {
         let mut set = Self::default();
         let spec = &provider.spec;
         let [main, certificate, proxy] = &mut set.versions;
@@ -47,12 +60,13 @@ impl SecretSet {
             let Some(name) = name else { return Ok(None) };
             let key = ObjectKey::new(&provider.key.namespace, name);
             let found = reader.read(&key).await;
-            let found = found.map_err(|error| ConfigError::new(error.to_string()))?;
+            let found = found.map_err(|error| not_read(&error))?;
             let found = found.ok_or_else(|| {
-                ConfigError::new(format!(
+                let text = format!(
                     "secret `{key}`, which {field} of provider `{}` names, does not exist",
                     provider.key
-                ))
+                );
+                Failure::new(FailureClass::Misconfigured, text)
             })?;
             *version = Some(found.version);
             Ok(Some((key, found.data)))
@@ -91,8 +105,10 @@ impl SecretSet {
                     continue;
                 };
                 match key {
-                    // Of a pair, such as `user:password` or a bot's id and key, the second half too.
                     "token" => {
+                        hide_members(&mut redactor, text);
+                        // Of a pair, such as `user:password` or a bot's id and key, the second half
+                        // too.
                         if let Some((_, half)) = text.trim().split_once(':') {
                             redactor.hide(half.as_bytes());
                         }
@@ -202,10 +218,33 @@ fn hide_address(redactor: &mut Redactor, address: &str) {
     }
 }
 
+/// Hides the secret members of JSON credentials, such as a private key.
+fn hide_members(redactor: &mut Redactor, text: &str) {
+    let Ok(Value::Object(members)) = serde_json::from_str(text) else {
+        return;
+    };
+    for (name, value) in &members {
+        let is_secret = ["key", "secret", "token"]
+            .iter()
+            .any(|word| name.contains(word));
+        let is_public = ["_id", "_type", "_uri", "_url"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        if let (true, false, Some(value)) = (is_secret, is_public, value.as_str()) {
+            redactor.hide(value.as_bytes());
+        }
+    }
+}
+
 /// Hides a header's value, and by itself what follows a scheme such as `Bearer`.
 pub(crate) fn hide_header(redactor: &mut Redactor, value: &str) {
     redactor.hide(value.as_bytes());
     if let Some((_, credential)) = value.split_once(' ') {
         redactor.hide(credential.trim().as_bytes());
+        // A shared access signature is one part of several.
+        let parts = credential.split('&');
+        for signature in parts.filter_map(|part| part.strip_prefix("sig=")) {
+            redactor.hide(&percent_decode_str(signature).collect::<Vec<u8>>());
+        }
     }
 }

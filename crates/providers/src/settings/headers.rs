@@ -7,7 +7,10 @@
 use std::collections::BTreeMap;
 
 use api::{Secret, manifest};
+use http::{HeaderMap, HeaderName};
 use serde_json::{Number, Value};
+
+use super::{ConfigError, ProviderSettings};
 
 /// Reads the map, or says what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Secret<String>>, String> {
@@ -34,6 +37,22 @@ pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Secret<String>>, Stri
             None => Err(format!("must hold texts, and `{name}` is a list or map")),
         })
         .collect()
+}
+
+/// The map as headers, each marked as a secret.
+pub(crate) fn to_http(
+    headers: &BTreeMap<String, Secret<String>>,
+) -> Result<HeaderMap, ConfigError> {
+    let mut parsed = HeaderMap::new();
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| {
+            ConfigError::new(format!(
+                "`headers` in the Secret: `{name}` is no header name"
+            ))
+        })?;
+        parsed.insert(name, ProviderSettings::secret_header(value.expose())?);
+    }
+    Ok(parsed)
 }
 
 fn scalar(value: Value) -> Option<String> {

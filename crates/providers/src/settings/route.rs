@@ -124,6 +124,7 @@ mod tests {
                 change_request: false,
                 progressing: Progressing::Skipped,
                 expires: false,
+                skipped_kinds: &[],
             },
             timeout: Duration::from_secs(15),
             commit_status_expression: None,

@@ -11,11 +11,11 @@ use futures::future::BoxFuture;
 use outbound::HttpResponse;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
-use sha2::Sha256;
 use tokio::time::Instant;
 
 use crate::classify;
 use crate::notifier::AttemptContext;
+use crate::shared::digest::{self, hexadecimal};
 
 /// What every type that writes commit statuses can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
@@ -25,6 +25,7 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities {
     change_request: false,
     progressing: Progressing::Skipped,
     expires: false,
+    skipped_kinds: &[],
 };
 
 /// Pages of a list that are read at most.
@@ -86,16 +87,6 @@ impl Status {
     pub(crate) fn key(&self) -> String {
         hexadecimal(&Sha1::digest(&self.id))
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// One host and repository.
@@ -165,12 +156,8 @@ pub(crate) async fn write(
 
 /// What is remembered is found under a digest, because ids can be of any length.
 fn memory_key(provider: &str, repository: &str, status: &Status) -> String {
-    let mut digest = Sha256::new();
-    for part in [provider, repository, &status.commit, &status.id] {
-        digest.update(part.len().to_le_bytes());
-        digest.update(part);
-    }
-    format!("commit status {}", hexadecimal(&digest.finalize()))
+    let digest = digest::of_parts([provider, repository, &status.commit, &status.id]);
+    format!("commit status {}", hexadecimal(&digest))
 }
 
 /// Says which call was refused; without an answer the failure speaks for itself.

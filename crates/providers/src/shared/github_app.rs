@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use outbound::HttpRequest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::notifier::AttemptContext;
 use crate::shared::commit_status::json;
 use crate::shared::git_repository::segment;
+use crate::shared::token_cache;
 use crate::{ConfigError, ProviderSettings};
 
 /// The App as the Secret describes it.
@@ -247,14 +247,8 @@ fn text(secret: &SecretData, key: &str) -> Option<String> {
 
 /// Differs whenever anything of the App or the Provider does, and reveals nothing.
 fn cache_key(settings: &ProviderSettings, api: &Url) -> String {
-    let mut digest = Sha256::new();
-    digest.update(api.as_str());
-    for (key, value) in settings.secret.iter() {
-        digest.update(key.len().to_le_bytes());
-        digest.update(key);
-        digest.update(value.expose().len().to_le_bytes());
-        digest.update(value.expose());
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    format!("github app|{}|{digest:?}", settings.provider.key)
+    let api = std::iter::once(api.as_str().as_bytes());
+    let secret = settings.secret.iter();
+    let secret = secret.flat_map(|(key, value)| [key.as_bytes(), value.expose().as_slice()]);
+    token_cache::key("github app", &settings.provider.key, api.chain(secret))
 }

@@ -62,11 +62,16 @@ pub(crate) fn head_and_tail(text: &str, limit: usize, unit: Unit) -> String {
 
 /// The text if it has at most `limit` bytes, else its head and `…`.
 pub(crate) fn head(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
+    head_in(text, limit, Unit::Bytes)
+}
+
+/// The text if it fits, else its head and `…`: for one-line texts.
+pub(crate) fn head_in(text: &str, limit: usize, unit: Unit) -> String {
+    if unit.length(text) <= limit {
         return text.to_owned();
     }
-    let room = limit.saturating_sub('…'.len_utf8());
-    format!("{}…", prefix(text, room, Unit::Bytes))
+    let room = limit.saturating_sub(unit.length("…"));
+    format!("{}…", prefix(text, room, unit))
 }
 
 /// The longest beginning within a limit.

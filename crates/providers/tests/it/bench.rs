@@ -11,8 +11,9 @@ use domain::ports::{Clock, Courier as _};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use outbound::HttpTransport;
-use providers::{Courier, CourierSettings, Directory};
+use outbound::{Client, ClientSettings, HttpTransport};
+use prometheus_client::registry::Registry;
+use providers::{Courier, CourierSettings, Directory, Identities};
 use serde_json::{Value, json};
 use testkit::{Facts, MovableClock, Secrets};
 
@@ -49,6 +50,8 @@ impl Bench {
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 10,
+            longest_token_life: std::time::Duration::from_hours(1),
+            identities: Identities::default(),
             max_notifiers: 10,
         });
         let bench = Self {
@@ -94,6 +97,21 @@ impl Bench {
         let delivery = self.try_plan(&event).expect("a delivery");
         self.courier.deliver(&delivery, &event, 1).await
     }
+
+    /// The same, and keeps the facts, as settling the delivery does.
+    pub(crate) async fn settle(&self, event: &Value) -> Outcome {
+        let outcome = self.send(event).await;
+        if let Outcome::Delivered(receipt) = &outcome {
+            self.facts.remember(receipt.remember.clone());
+        }
+        outcome
+    }
+}
+
+/// The client that the product sends with.
+pub(crate) fn client() -> Arc<Client> {
+    let settings = ClientSettings::new("fanfare/test".parse().unwrap());
+    Arc::new(Client::new(settings, &mut Registry::default()))
 }
 
 /// An event as it is after intake.

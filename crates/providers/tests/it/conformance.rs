@@ -7,6 +7,8 @@
 
 mod compare;
 mod differences;
+mod labels;
+mod protocols;
 mod replay;
 
 use std::collections::BTreeSet;

@@ -98,7 +98,7 @@ async fn a_provider_that_is_gone_broken_or_suspended_is_named_and_waited_for() {
         (
             provider(&json!({"type": "slack", "address": "nonsense"})),
             "misconfigured: provider `apps/target` cannot be used: spec.address: \
-             is no valid http or https URL",
+             the address is no valid URL: relative URL without a base",
         ),
         (
             provider(&json!({"type": "telegraph"})),

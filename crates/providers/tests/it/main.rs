@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod alertmanager;
+mod any_event;
 mod bench;
 mod chat;
 mod commit_status;
@@ -11,4 +13,7 @@ mod every_kind;
 mod fixtures;
 mod github_api;
 mod github_app;
+mod incidents;
+mod otel;
+mod platforms;
 mod render;

@@ -9,4 +9,5 @@
 
 mod event_port;
 mod hostile;
+mod senders;
 mod support;

@@ -12,7 +12,7 @@ use delivery::{Engine, Limits, Ports, Settings};
 use domain::delivery::retry::Policy;
 use domain::delivery::{Failure, FailureClass};
 use domain::plan::Rules;
-use domain::ports::{Clock, Courier, ObjectReader, Random};
+use domain::ports::{Clock, Courier, ObjectReader, Random, SenderCheck};
 use domain::{Catalog, CleanEvent, Delivery, Outcome};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -47,6 +47,32 @@ impl Port {
         limit: u64,
         time: Timestamp,
     ) -> Self {
+        Self::launch(directory, interval, limit, time, |events| events).await
+    }
+
+    /// A port that takes events only from senders that pass a check.
+    pub(crate) async fn start_only_from(
+        directory: &TempDir,
+        senders: Arc<dyn SenderCheck>,
+    ) -> Self {
+        let (interval, limit) = (Duration::from_mins(5), 1_000_000);
+        Self::launch(
+            directory,
+            interval,
+            limit,
+            Timestamp::UNIX_EPOCH,
+            |events| events.only_from(senders),
+        )
+        .await
+    }
+
+    async fn launch(
+        directory: &TempDir,
+        interval: Duration,
+        limit: u64,
+        time: Timestamp,
+        adjust: impl FnOnce(Events) -> Events,
+    ) -> Self {
         let clock = Arc::new(MovableClock::at(time));
         let store = open(StoreSettings {
             directory: directory.path().to_owned(),
@@ -60,10 +86,12 @@ impl Port {
         let ports = Ports {
             store,
             catalog: Arc::new(Catalog::default()),
+            configured: tokio::sync::watch::channel(true).1,
             courier: Arc::new(Nobody),
             objects: Arc::new(Nobody),
             clock: clock.clone(),
             random: Arc::new(Nobody),
+            notices: None,
         };
         let settings = Settings {
             duplicate_interval: interval,
@@ -77,11 +105,11 @@ impl Port {
         };
         let mut registry = Registry::default();
         let engine = Engine::start(settings, ports, &mut registry).await.unwrap();
-        let events = Events::new(
+        let events = adjust(Events::new(
             engine.intake().clone(),
             EventsSettings::default(),
             &mut registry,
-        );
+        ));
         let listener = Listener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_address().unwrap();
         let shutdown = CancellationToken::new();

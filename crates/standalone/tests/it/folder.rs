@@ -26,6 +26,7 @@ impl KindDirectory for Kinds {
             change_request: false,
             progressing: Progressing::Sent,
             expires: true,
+            skipped_kinds: &[],
         })
     }
 

@@ -15,6 +15,13 @@ pub(super) struct Location {
 }
 
 impl Location {
+    /// Whether it is Microsoft's service, reached safely, and not a server of somebody's own.
+    pub(super) fn is_of_the_service(&self) -> bool {
+        let rest = self.organisation.strip_prefix("https://");
+        let host = rest.and_then(|rest| rest.split('/').next());
+        host.is_some_and(|host| host == "dev.azure.com" || host.ends_with(".visualstudio.com"))
+    }
+
     /// Reads every form that Azure DevOps and its servers have had.
     pub(super) fn of(address: &GitRepository) -> Result<Self, ConfigError> {
         let host = address.host.as_str().trim_end_matches('/');

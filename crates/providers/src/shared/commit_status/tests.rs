@@ -103,6 +103,7 @@ fn outcome(
             id: "kustomization/webapp/0c9c2e41".into(),
             commit: "c".repeat(40),
         }),
+        accepted_at: jiff::Timestamp::UNIX_EPOCH,
         idempotency_key: String::new(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -116,6 +117,8 @@ fn outcome(
             deadline: tokio::time::Instant::now(),
             memory: &Remembers(memory),
             tokens: &TokenCache::new(0),
+            identities: &crate::Identities::default(),
+            metadata: None,
             clock: &MovableClock::at(jiff::Timestamp::UNIX_EPOCH),
             attempt,
         };

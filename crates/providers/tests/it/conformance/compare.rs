@@ -9,7 +9,9 @@ use serde_json::Value;
 use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
-use super::differences::INERT;
+use super::differences::{INERT, STABLE_LABELS};
+use super::labels;
+use super::protocols;
 use super::replay::Replayed;
 
 /// Headers that say who we are, and `Referer`, which the reference's client adds to redirects.
@@ -35,19 +37,23 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .enumerate()
         .filter(|(_, request)| request.method != "CONNECT")
         .collect();
-    if recorded.len() != replayed.sent.len() {
+    let sent = protocols::without_logins(case, &replayed.sent);
+    if recorded.len() != sent.len() {
         found.push(format!(
             "{} requests, recorded {}: {:?}",
-            replayed.sent.len(),
+            sent.len(),
             recorded.len(),
-            replayed
-                .sent
-                .iter()
+            sent.iter()
                 .map(|sent| format!("{} {}", sent.request.method, sent.request.url))
                 .collect::<Vec<_>>()
         ));
     }
-    for ((index, recorded), sent) in recorded.iter().zip(&replayed.sent) {
+    for ((index, recorded), sent) in recorded.iter().zip(sent) {
+        let translated = protocols::over_https(recorded);
+        rules.extend(translated.as_ref().map(|(_, rule)| *rule));
+        let recorded = translated
+            .as_ref()
+            .map_or(*recorded, |(recorded, _)| recorded);
         let mut comparison = Comparison {
             case,
             found: &mut found,
@@ -179,13 +185,19 @@ impl Comparison<'_> {
 
     fn body(&mut self, place: &str, recorded: &RecordedRequest, ours: &[u8]) {
         let place = format!("{place}.body");
+        let shown = protocols::shown(recorded, ours);
         let ours = match &recorded.body {
+            _ if shown.is_some() => shown.unwrap_or_default(),
             Some(Value::String(_)) => Value::String(String::from_utf8_lossy(ours).into_owned()),
             _ if ours.is_empty() => Value::Null,
             _ => serde_json::from_slice(ours)
+                .or_else(|_| lines(ours))
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(ours).into_owned())),
         };
-        let recorded = recorded.body.clone().unwrap_or(Value::Null);
+        let mut recorded = recorded.body.clone().unwrap_or(Value::Null);
+        if labels::make_stable_and_valid(&mut recorded) {
+            self.rules.push(STABLE_LABELS);
+        }
         self.value(&place, &recorded, &ours);
     }
 
@@ -238,7 +250,8 @@ impl Comparison<'_> {
                         .push(format!("{place}: {ours:?}, recorded {recorded:?}"));
                 }
             }
-            (Value::String(recorded), Value::Number(_)) if is_placeholder(recorded) => {}
+            (Value::String(recorded), Value::Number(_) | Value::Object(_))
+                if is_placeholder(recorded) => {}
             (Value::Number(recorded), Value::Number(ours))
                 if recorded.as_f64() == ours.as_f64() => {}
             _ if recorded == ours => {}
@@ -268,6 +281,12 @@ impl Comparison<'_> {
             }
         }
     }
+}
+
+/// One JSON value per line, as in Sentry's envelopes.
+fn lines(body: &[u8]) -> Result<Value, serde_json::Error> {
+    let values = serde_json::Deserializer::from_slice(body).into_iter();
+    values.collect::<Result<Vec<Value>, _>>().map(Value::Array)
 }
 
 /// The text as it was before its mentions were made inert.

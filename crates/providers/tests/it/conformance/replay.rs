@@ -12,12 +12,13 @@ use domain::ports::{Clock, Courier as _};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use providers::{Courier, CourierSettings, Directory, kinds};
+use providers::{Courier, CourierSettings, Directory, Identities, kinds};
 use serde_json::Value;
 use testkit::corpus::Case;
 use testkit::{Authority, Facts, MovableClock, Pair, ScriptedTransport, Secrets, SentRequest};
 
 use super::differences::PARKED;
+use super::protocols;
 
 /// Hosts whose certificates only the CA in a case's Secret verifies.
 const PRIVATE_HOSTS: [&str; 3] = [
@@ -66,7 +67,9 @@ impl Bench {
             secrets.apply(&secret);
         }
         let clock = Arc::new(MovableClock::default());
-        let transport = ScriptedTransport::new(Arc::clone(&clock), case.responses.clone())
+        let mut responses = case.responses.clone();
+        responses.extend(protocols::answers(case));
+        let transport = ScriptedTransport::new(Arc::clone(&clock), responses)
             .with_private_hosts(&PRIVATE_HOSTS);
         let transport = Arc::new(transport);
         let facts = Arc::new(Facts::default());
@@ -78,6 +81,8 @@ impl Bench {
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 100,
+            longest_token_life: std::time::Duration::from_hours(1),
+            identities: Identities::default(),
             max_notifiers: 100,
         });
         Self {
@@ -151,6 +156,14 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
         failures: Vec::new(),
         rules: Vec::new(),
     };
+    // The reference was recorded after its events happened.
+    let times = case.all_events().filter_map(|event| {
+        let time = event.get("timestamp")?.as_str()?;
+        time.parse::<jiff::Timestamp>().ok()
+    });
+    if let Some(latest) = times.max().filter(|time| *time > bench.clock.now()) {
+        bench.clock.set(latest);
+    }
     let mut seen = HashSet::new();
     for (position, event) in (1..).map(Position).zip(case.all_events()) {
         let event = api::event::decode(event.to_string().as_bytes()).unwrap();

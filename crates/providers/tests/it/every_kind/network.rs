@@ -2,23 +2,16 @@
 
 use std::sync::Arc;
 
-use outbound::{Client, ClientSettings};
-use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use testkit::fixture::Fixture;
 use testkit::{Answer, Authority, HttpProxy, HttpSink, ScriptedResponse};
 use url::Url;
 
 use super::special::{self, Rule};
-use crate::bench::{Bench, describe};
+use crate::bench::{Bench, client, describe};
 use crate::fixtures;
 
 const SECRET: &str = "network";
-
-fn client() -> Arc<Client> {
-    let settings = ClientSettings::new("fanfare/test".parse().unwrap());
-    Arc::new(Client::new(settings, &mut Registry::default()))
-}
 
 /// Answers a fixture's exchange for real, in order.
 fn play(sink: &HttpSink, fixture: &Fixture) {
@@ -92,16 +85,13 @@ fn with_proxy(
 
 /// The host that is called for a fixture's address.
 fn host_of(kind: &str, fixture: &Fixture) -> String {
-    if let Some(host) = special::fixed_host_of(kind) {
-        return host.to_owned();
-    }
     let address = fixture
         .objects
         .iter()
         .flat_map(|object| [&object["spec"]["address"], &object["stringData"]["address"]])
-        .find_map(|address| Url::parse(address.as_str()?).ok())
-        .expect("an address");
-    match address.host_str().expect("a host") {
+        .find_map(|address| Url::parse(address.as_str()?).ok());
+    let host = address.as_ref().and_then(Url::host_str);
+    match special::fixed_host_of(kind).or(host).expect("a host") {
         "github.com" => "api.github.com".to_owned(),
         host => host.to_owned(),
     }
@@ -127,7 +117,7 @@ async fn a_private_ca_and_a_client_certificate_are_used_by_every_type() {
         let name = kind.name;
         let fixture = fixtures::delivered(name);
         let fixed = special::fixed_host_of(name);
-        let server = authority.issue(&[fixed.unwrap_or("127.0.0.1")]);
+        let server = authority.issue(&[fixed.unwrap_or("127.0.0.1"), special::LOGIN_HOST]);
         let sink = HttpSink::start_tls(&server, Some(&authority.pem)).await;
         // What cannot be moved to a server of ours reaches it through a proxy.
         let proxy = HttpProxy::start(sink.address(), None).await;
@@ -169,7 +159,7 @@ async fn every_type_goes_through_its_proxy_with_and_without_credentials() {
         let name = kind.name;
         let fixture = fixtures::delivered(name);
         let host = host_of(name, &fixture);
-        let server = authority.issue(&[&host]);
+        let server = authority.issue(&[&host, special::LOGIN_HOST]);
         for credentials in [None, Some(("bob", "builder"))] {
             let sink = HttpSink::start_tls(&server, None).await;
             play(&sink, &fixture);
@@ -195,7 +185,7 @@ async fn a_proxy_that_refuses_our_credentials_gets_nothing_and_is_named() {
     for kind in special::kinds_for(Rule::Http) {
         let name = kind.name;
         let fixture = fixtures::delivered(name);
-        let server = authority.issue(&[&host_of(name, &fixture)]);
+        let server = authority.issue(&[&host_of(name, &fixture), special::LOGIN_HOST]);
         let sink = HttpSink::start_tls(&server, None).await;
         let proxy = HttpProxy::start(sink.address(), Some(("bob", "builder"))).await;
         for credentials in [None, Some(("bob", "breaker"))] {

@@ -62,7 +62,7 @@ pub(crate) fn marked_objects(kind: &str) -> Vec<Value> {
             ));
             // A query may be secret; repositories of Git hosts have none.
             if let Some(address) = object["spec"]["address"].as_str() {
-                let marked = with_secret_query(address);
+                let marked = marked_address(address);
                 object["spec"]["address"] = json!(marked);
             }
             continue;
@@ -72,7 +72,15 @@ pub(crate) fn marked_objects(kind: &str) -> Vec<Value> {
         };
         for (key, value) in data.iter_mut() {
             *value = match key.as_str() {
-                "address" => json!(with_secret_query(value.as_str().unwrap())),
+                "address" => json!(marked_address(value.as_str().unwrap())),
+                // Credentials of Google Cloud: the members that are secret.
+                "token" if value.as_str().unwrap().starts_with('{') => {
+                    let mut members: Value = serde_json::from_str(value.as_str().unwrap()).unwrap();
+                    for name in ["client_secret", "refresh_token"] {
+                        members[name] = json!(marked(name));
+                    }
+                    json!(members.to_string())
+                }
                 // Bitbucket's token is a pair.
                 "token" if value.as_str().unwrap().contains(':') => {
                     json!(format!("octo:{}", marked(key)))
@@ -87,8 +95,15 @@ pub(crate) fn marked_objects(kind: &str) -> Vec<Value> {
     objects
 }
 
-fn with_secret_query(address: &str) -> String {
-    let mut url = url::Url::parse(address).unwrap();
+/// A mark in a query or a key; what is neither a URL nor a connection string holds no secret.
+fn marked_address(address: &str) -> String {
+    if let Some((before, rest)) = address.split_once("SharedAccessKey=") {
+        let after = rest.find(';').map_or("", |end| &rest[end..]);
+        return format!("{before}SharedAccessKey={}{after}", marked("key"));
+    }
+    let Ok(mut url) = url::Url::parse(address) else {
+        return address.to_owned();
+    };
     url.query_pairs_mut().append_pair("sig", &marked("query"));
     url.into()
 }

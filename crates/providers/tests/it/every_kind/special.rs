@@ -8,7 +8,7 @@ use providers::{ProviderKind, kinds};
 pub(super) enum Rule {
     /// It speaks HTTP, so statuses, `Retry-After`, HTTP proxies and TLS mean what they mean there.
     Http,
-    /// Its address is an HTTP URL, in the Provider or in the Secret, and decides which host is called.
+    /// Its address, in the Provider or in the Secret, says where messages go.
     Address,
     /// White space around a token means nothing.
     TrimmedToken,
@@ -31,11 +31,21 @@ const SPECIAL: [(&str, Rule, &str); 2] = [
 /// Types that always call one host, whatever their address says: type, host, reason.
 ///
 /// They cannot be led to a server of a test, so they are reached through a proxy there.
-const FIXED_HOSTS: [(&str, &str, &str); 2] = [
+const FIXED_HOSTS: [(&str, &str, &str); 4] = [
+    (
+        "azureeventhub",
+        "fleet.servicebus.windows.net",
+        "the address is a connection string, which names no port, and hubs are reached at https only",
+    ),
     (
         "bitbucket",
         "api.bitbucket.org",
         "the address is that of a repository; Bitbucket Cloud has one API",
+    ),
+    (
+        "googlepubsub",
+        "pubsub.googleapis.com",
+        "the address is the id of a project; Google Cloud has one API",
     ),
     (
         "telegram",
@@ -43,6 +53,9 @@ const FIXED_HOSTS: [(&str, &str, &str); 2] = [
         "the token decides on the bot; Telegram has one API",
     ),
 ];
+
+/// Where some types log in before they send.
+pub(super) const LOGIN_HOST: &str = "oauth2.googleapis.com";
 
 /// The types that a rule is for.
 pub(super) fn kinds_for(rule: Rule) -> impl Iterator<Item = &'static ProviderKind> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use api::{Event, ObjectKey, ObjectReference};
 use domain::Notification;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
@@ -62,6 +63,7 @@ fn notification(name: &str, message: &str, metadata: &[(String, String)]) -> Not
         alert: ObjectKey::new("apps", "alert"),
         alert_uid: String::new(),
         commit_status: None,
+        accepted_at: Timestamp::UNIX_EPOCH,
         idempotency_key: String::new(),
     }
 }

@@ -1,0 +1,159 @@
+//! Serving, whatever the configuration comes from: ports, signals, an orderly stop.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context as _;
+use delivery::{Engine, Handle};
+use futures::future::BoxFuture;
+use prometheus_client::registry::Registry;
+use server::{Admin, Control, Events, EventsSettings, Listener};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::compose;
+use crate::lifecycle::{self, Signals};
+use crate::runtime::{self, SystemClock};
+use crate::settings::ServeArguments;
+
+use super::version::VERSION;
+
+/// What to serve.
+pub(super) struct Plan<'a> {
+    pub(super) arguments: &'a ServeArguments,
+    pub(super) data_dir: &'a Path,
+    /// Where configuration comes from, for the log.
+    pub(super) configuration: String,
+}
+
+/// What was started.
+pub(super) struct Running {
+    pub(super) engine: Engine,
+    /// What else runs until the token is cancelled.
+    pub(super) background: Background,
+}
+
+type Background = Box<dyn FnOnce(Handle, CancellationToken) -> BoxFuture<'static, ()> + Send>;
+
+/// Serves until a signal comes. `start` is called when the ports are open.
+pub(super) fn execute(
+    plan: &Plan<'_>,
+    start: impl AsyncFnOnce(&mut Registry) -> anyhow::Result<Running>,
+) -> anyhow::Result<ExitCode> {
+    runtime::raise_descriptor_limit();
+    let runtime = runtime::full()?;
+    let code = runtime.block_on(serve(plan, start));
+    // Attempts that were abandoned must not hold the process up.
+    runtime.shutdown_background();
+    code
+}
+
+/// Ports, bound before anything else so that a mistake shows at once.
+struct Ports {
+    events: Listener,
+    health: Listener,
+    metrics: Option<Listener>,
+}
+
+impl Ports {
+    async fn bind(arguments: &ServeArguments) -> anyhow::Result<Self> {
+        Ok(Self {
+            events: Listener::bind(&arguments.events_addr)
+                .await
+                .context("opening the event port")?,
+            health: Listener::bind(&arguments.health_addr)
+                .await
+                .context("opening the health port")?,
+            metrics: match arguments.metrics_addr.as_str() {
+                "0" => None,
+                address => Some(
+                    Listener::bind(address)
+                        .await
+                        .context("opening the metrics port")?,
+                ),
+            },
+        })
+    }
+
+    fn announce(&self, plan: &Plan<'_>) {
+        let address = |listener: &Listener| {
+            listener
+                .local_address()
+                .map(|address| address.to_string())
+                .unwrap_or_default()
+        };
+        tracing::info!(
+            logger = "setup",
+            version = VERSION,
+            events = address(&self.events),
+            health = address(&self.health),
+            metrics = self.metrics.as_ref().map(address).unwrap_or_default(),
+            config = plan.configuration,
+            data = %plan.data_dir.display(),
+            "fanfare is ready"
+        );
+    }
+}
+
+async fn serve(
+    plan: &Plan<'_>,
+    start: impl AsyncFnOnce(&mut Registry) -> anyhow::Result<Running>,
+) -> anyhow::Result<ExitCode> {
+    let arguments = plan.arguments;
+    let mut signals = Signals::listen()?;
+    let ports = Ports::bind(arguments).await?;
+    let mut registry = Registry::default();
+    let Running { engine, background } = start(&mut registry).await?;
+    let events = Arc::new(Events::new(
+        engine.intake().clone(),
+        EventsSettings {
+            export_path_metrics: arguments.export_http_path_metrics,
+        },
+        &mut registry,
+    ));
+    let registry = Arc::new(Mutex::new(registry));
+    let is_ready = Arc::new(AtomicBool::new(true));
+    let control = compose::control_socket(plan.data_dir)?;
+    ports.announce(plan);
+
+    let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let grace = lifecycle::REQUEST_GRACE;
+    tasks.spawn(ports.events.serve(events, shutdown.clone(), grace));
+    let probes = Arc::new(Admin::probes(engine.handle(), is_ready.clone()));
+    tasks.spawn(ports.health.serve(probes, shutdown.clone(), grace));
+    if let Some(listener) = ports.metrics {
+        let metrics = Arc::new(Admin::metrics(engine.handle(), registry));
+        tasks.spawn(listener.serve(metrics, shutdown.clone(), grace));
+    }
+    let commands = Arc::new(Control::new(engine.handle(), Arc::new(SystemClock)));
+    tasks.spawn(Listener::unix(control).serve(commands, shutdown.clone(), grace));
+    tasks.spawn(background(engine.handle(), shutdown.clone()));
+    tasks.close();
+
+    signals.received().await;
+    tracing::info!(
+        logger = "setup",
+        "stopping: no new events, running attempts may end"
+    );
+    is_ready.store(false, Ordering::Relaxed);
+    shutdown.cancel();
+    tokio::select! {
+        () = stop(engine, tasks, plan.data_dir) => {
+            tracing::info!(logger = "setup", "stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = signals.received() => {
+            tracing::warn!(logger = "setup", "second signal: stopping at once");
+            Ok(lifecycle::aborted())
+        }
+    }
+}
+
+async fn stop(engine: Engine, tasks: TaskTracker, data_dir: &Path) {
+    // Events that are being received are stored before the store closes.
+    tasks.wait().await;
+    engine.stop(lifecycle::ATTEMPT_GRACE).await;
+    compose::remove_control_socket(data_dir);
+}

@@ -1,0 +1,178 @@
+//! Keeps the catalog in step with the cluster: watches feed it, bursts become one new snapshot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::ObjectKey;
+use domain::CatalogSnapshot;
+use domain::ports::KindDirectory;
+use futures::future::BoxFuture;
+use kube::runtime::watcher;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Client;
+use crate::resource::{self, Scope};
+use crate::secrets::Secrets;
+use crate::secrets::following as secret_watch;
+use crate::watch::{Change, Feed};
+use crate::world::{AlertRecord, Effects, ProviderRecord, World};
+
+/// How soon changes are acted upon.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long nothing may happen before changes are put in force: they often come in bursts.
+    pub quiet: Duration,
+    /// How long changes may go on before they are put in force all the same.
+    pub patience: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_millis(50),
+            patience: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Changes that wait for their turn; watches wait when there are more.
+const BACKLOG: usize = 1024;
+
+/// What is now in force.
+pub struct Update {
+    /// All Alerts and Providers, to swap into the catalog; `None` if they are as they were.
+    pub catalog: Option<CatalogSnapshot>,
+    /// Providers that changed, or whose Secrets did: what waits for them is worth another attempt.
+    pub changed: Vec<ObjectKey>,
+}
+
+/// What the watches say.
+pub(crate) enum Input {
+    Providers(Change<Arc<ProviderRecord>>),
+    Alerts(Change<Arc<AlertRecord>>),
+    Secret(ObjectKey),
+}
+
+/// Follows the objects of a cluster.
+pub(crate) struct Follower {
+    pub(crate) client: Client,
+    pub(crate) scope: Scope,
+    pub(crate) kinds: Arc<dyn KindDirectory>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) timing: Timing,
+    /// Everybody else who wants to know what there is.
+    pub(crate) world: watch::Sender<Arc<World>>,
+    /// Providers whose configuration or Secrets changed, for those who check them.
+    pub(crate) suspects: mpsc::UnboundedSender<ObjectKey>,
+}
+
+impl Follower {
+    /// Calls `apply` whenever something changed, the first time when everything was listed once.
+    /// Runs until it is dropped.
+    pub(crate) async fn run<F>(self, mut apply: F)
+    where
+        F: FnMut(Update) -> BoxFuture<'static, ()>,
+    {
+        let (sender, mut inputs) = mpsc::channel(BACKLOG);
+        let mut watches = JoinSet::new();
+        self.start_watches(&sender, &mut watches);
+        drop(sender);
+        let mut world = World::default();
+        let mut effects = Effects::default();
+        while let Some(input) = inputs.recv().await {
+            note(&mut world, input, &mut effects);
+            self.settle(&mut inputs, &mut world, &mut effects).await;
+            if !world.is_known() || effects.is_none() {
+                continue;
+            }
+            let effects = std::mem::take(&mut effects);
+            let shared = Arc::new(world.clone());
+            if effects.catalog {
+                self.secrets.only(shared.secrets());
+            }
+            if effects.world {
+                self.world.send_replace(shared.clone());
+            }
+            let catalog = if effects.catalog {
+                // Thousands of Alerts take a moment to index.
+                tokio::task::spawn_blocking(move || shared.catalog())
+                    .await
+                    .ok()
+            } else {
+                None
+            };
+            for provider in &effects.providers {
+                // Whoever listens is gone only when all is being shut down.
+                let _ = self.suspects.send(provider.clone());
+            }
+            let changed = effects.providers.into_iter().collect();
+            apply(Update { catalog, changed }).await;
+        }
+    }
+
+    fn start_watches(&self, sender: &mpsc::Sender<Input>, watches: &mut JoinSet<()>) {
+        let kinds = self.kinds.clone();
+        let mut providers = Feed::new(
+            "providers",
+            self.scope.api(&self.client, &resource::providers()),
+            watcher::Config::default(),
+            move |raw| ProviderRecord::read(&raw, &*kinds),
+        );
+        let to = sender.clone();
+        watches.spawn(async move {
+            // The receiver is gone only when all is being shut down.
+            while to
+                .send(Input::Providers(providers.next().await))
+                .await
+                .is_ok()
+            {}
+        });
+        let mut alerts = Feed::new(
+            "alerts",
+            self.scope.api(&self.client, &resource::alerts()),
+            watcher::Config::default(),
+            |raw| AlertRecord::read(&raw),
+        );
+        let to = sender.clone();
+        watches.spawn(
+            async move { while to.send(Input::Alerts(alerts.next().await)).await.is_ok() {} },
+        );
+        watches.spawn(secret_watch::run(
+            self.client.clone(),
+            self.scope.clone(),
+            self.secrets.clone(),
+            self.world.subscribe(),
+            sender.clone(),
+        ));
+    }
+
+    /// Takes in what else there is until nothing happens for a while.
+    async fn settle(
+        &self,
+        inputs: &mut mpsc::Receiver<Input>,
+        world: &mut World,
+        effects: &mut Effects,
+    ) {
+        let last = Instant::now() + self.timing.patience;
+        loop {
+            let quiet = Instant::now() + self.timing.quiet;
+            match timeout_at(quiet.min(last), inputs.recv()).await {
+                Ok(Some(input)) => note(world, input, effects),
+                Ok(None) | Err(_) => return,
+            }
+            if Instant::now() >= last {
+                return;
+            }
+        }
+    }
+}
+
+fn note(world: &mut World, input: Input, effects: &mut Effects) {
+    match input {
+        Input::Providers(change) => world.note_providers(change, effects),
+        Input::Alerts(change) => world.note_alerts(change, effects),
+        Input::Secret(key) => world.note_secret(&key, effects),
+    }
+}

@@ -1,0 +1,26 @@
+//! Configuration from the objects of a Kubernetes cluster, and what we write back to them.
+//!
+//! A sibling of the standalone mode: it feeds the same catalog and answers the same ports.
+
+mod client;
+mod cluster;
+mod follower;
+mod labels;
+pub mod lease;
+mod members;
+mod object;
+mod resource;
+mod secrets;
+mod token_review;
+mod watch;
+mod world;
+
+pub use client::{Client, ConnectError, connect};
+pub use cluster::{Cluster, Settings};
+pub use follower::{Timing, Update};
+pub use labels::Labels;
+pub use lease::{Election, ElectionSettings};
+pub use members::Members;
+pub use resource::Scope;
+pub use secrets::Secrets;
+pub use token_review::{AccountError, AllowedAccount, TokenReviewer};
