@@ -3,7 +3,9 @@
 pub(crate) mod cluster;
 pub(crate) mod standalone;
 
+mod identity;
 mod memory;
+mod replicas;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -21,7 +23,7 @@ use domain::ports::{NoticeSink, ObjectReader, SecretReader};
 use http::HeaderValue;
 use outbound::{Client, ClientSettings, EgressPolicy};
 use prometheus_client::registry::Registry;
-use providers::{Courier, CourierSettings};
+use providers::{Courier, CourierSettings, Identities};
 use server::control;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -34,9 +36,6 @@ use memory::MemoryWhileAlone;
 /// How long a start waits for another process to let go of the data directory; a little more than a
 /// stop takes.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
-
-/// Minted tokens that are kept, as in the reference.
-const MOST_TOKENS: usize = 100;
 
 /// Notifiers that are kept.
 const MOST_NOTIFIERS: usize = 1000;
@@ -52,7 +51,8 @@ pub(crate) struct Sources {
     pub(crate) refuse_loopback: bool,
     /// Whether this process is known to be the only one that delivers.
     pub(crate) is_alone: watch::Receiver<bool>,
-    pub(crate) most_tokens: usize,
+    /// Who this process is in clouds.
+    pub(crate) identities: Identities,
 }
 
 /// Opens the store and starts the engine; answers what makes its attempts, too.
@@ -85,7 +85,9 @@ pub(crate) async fn engine(
             is_alone: sources.is_alone,
         }),
         clock: clock.clone(),
-        max_tokens: sources.most_tokens,
+        max_tokens: arguments.tokens.most(),
+        longest_token_life: arguments.tokens.longest_life(),
+        identities: sources.identities,
         max_notifiers: MOST_NOTIFIERS,
     }));
     let ports = Ports {
@@ -129,16 +131,18 @@ fn engine_settings(arguments: &ServeArguments) -> Settings {
 /// so that a busy one need not open any.
 const MOST_IDLE: usize = 64;
 
+/// How we introduce ourselves.
+const AGENT: &str = concat!("fanfare/", env!("CARGO_PKG_VERSION"));
+
 /// The way out.
 pub(crate) fn client(egress: EgressPolicy, registry: &mut Registry) -> anyhow::Result<Client> {
-    let agent = concat!("fanfare/", env!("CARGO_PKG_VERSION"));
     let settings = ClientSettings {
         egress,
         environment: settings::proxy_environment()
             .map_err(anyhow::Error::msg)
             .context("reading the proxy settings of the environment")?,
         max_idle_per_host: MOST_IDLE,
-        ..ClientSettings::new(HeaderValue::from_static(agent))
+        ..ClientSettings::new(HeaderValue::from_static(AGENT))
     };
     Ok(Client::new(settings, registry))
 }

@@ -27,6 +27,22 @@ impl Random for SystemRandom {
     }
 }
 
+/// `<host name>_<uuid>`: who this process is among its replicas.
+pub(crate) fn process_identity() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    let (high, low) = (random(), random());
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    format!(
+        "{host}_{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        low >> 52,
+        low & 0xffff_ffff_ffff,
+    )
+}
+
 /// An async runtime for a command that does one thing.
 pub(crate) fn small() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
@@ -61,6 +77,14 @@ pub(crate) fn raise_descriptor_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_process_has_an_identity_of_its_own() {
+        let (first, second) = (process_identity(), process_identity());
+        assert_ne!(first, second);
+        let (_, uuid) = first.rsplit_once('_').unwrap();
+        assert_eq!(uuid.len(), 36, "{uuid}");
+    }
 
     #[test]
     fn fractions_are_between_zero_and_one_and_differ() {

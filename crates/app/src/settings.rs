@@ -3,6 +3,7 @@
 //! Flags that the reference has keep its names and defaults (`operations.md` section 1).
 
 mod controller;
+mod identity;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
-pub(crate) use controller::{ControllerArguments, FeatureGates};
+pub(crate) use controller::{ControllerArguments, EventsAuth, FeatureGates};
+pub(crate) use identity::{TokenArguments, azure_environment, google_environment};
 
 /// Where configuration is.
 #[derive(Debug, Args)]
@@ -131,6 +133,8 @@ pub(crate) struct ServeArguments {
 
     #[command(flatten)]
     pub(crate) egress: EgressArguments,
+    #[command(flatten)]
+    pub(crate) tokens: TokenArguments,
     /// Least level of what is logged
     #[arg(
         long,

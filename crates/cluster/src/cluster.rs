@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use domain::ports::KindDirectory;
+use api::ObjectKey;
+use domain::ports::{Clock, DeliveryTallies, KindDirectory, Notice, NoticeSink, ProviderCheck};
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::Client;
-use crate::follower::{Follower, Timing, Update};
+use crate::finalizers;
+use crate::follower::{BACKLOG, Follower, Timing, Update};
 use crate::labels::{Labels, following};
+use crate::recorder::{self, Recorder, Report, Reporter};
 use crate::resource::Scope;
 use crate::secrets::Secrets;
-use crate::world::World;
+use crate::status::facts::Facts;
+use crate::status::{Inspector, Keeper, Parts};
 
 /// How to follow a cluster.
 pub struct Settings {
@@ -21,8 +26,22 @@ pub struct Settings {
     pub scope: Scope,
     /// The provider types.
     pub kinds: Arc<dyn KindDirectory>,
+    /// Alerts only take events of objects in their own namespace.
+    pub no_cross_namespace_references: bool,
     /// How soon changes are acted upon.
     pub timing: Timing,
+}
+
+/// What running needs of the rest of the program.
+pub struct Companions {
+    /// Prepares attempts without making them.
+    pub check: Arc<dyn ProviderCheck>,
+    /// Counts deliveries.
+    pub tallies: Arc<dyn DeliveryTallies>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether this process holds the lease: only then it writes to Providers and Alerts.
+    pub is_leader: watch::Receiver<bool>,
 }
 
 /// A cluster that is followed.
@@ -30,23 +49,40 @@ pub struct Cluster {
     settings: Settings,
     secrets: Arc<Secrets>,
     labels: Arc<Labels>,
-    world: watch::Sender<Arc<World>>,
-    suspects: Suspects,
+    facts: Arc<Facts>,
+    reporter: Reporter,
+    recorder: Recorder,
 }
 
-type Suspects = (
-    mpsc::UnboundedSender<api::ObjectKey>,
-    mpsc::UnboundedReceiver<api::ObjectKey>,
-);
+/// Hears what becomes of deliveries, for status and Kubernetes Events.
+struct Notices {
+    facts: Arc<Facts>,
+    reporter: Reporter,
+}
+
+impl NoticeSink for Notices {
+    fn settled(&self, notice: Notice<'_>) {
+        self.facts.settled(&notice);
+        if let Some(report) = Report::of(&notice) {
+            self.reporter.tell(report);
+        }
+    }
+
+    fn paused(&self, provider: &ObjectKey, until: Option<Timestamp>) {
+        self.facts.paused(provider, until);
+    }
+}
 
 impl Cluster {
     /// Asks nothing yet.
     pub fn new(settings: Settings) -> Self {
+        let (reporter, recorder) = recorder::channel();
         Self {
+            reporter,
+            recorder,
             secrets: Arc::new(Secrets::new(settings.client.clone())),
             labels: Arc::default(),
-            world: watch::Sender::default(),
-            suspects: mpsc::unbounded_channel(),
+            facts: Arc::default(),
             settings,
         }
     }
@@ -61,38 +97,72 @@ impl Cluster {
         self.labels.clone()
     }
 
+    /// Wants to hear what becomes of deliveries.
+    pub fn notices(&self) -> Arc<dyn NoticeSink> {
+        Arc::new(Notices {
+            facts: self.facts.clone(),
+            reporter: self.reporter.clone(),
+        })
+    }
+
     /// Follows the cluster until `shutdown` is done; `apply` hears what is in force, the first time
     /// when everything was listed once.
-    pub async fn run<S, F>(self, shutdown: S, apply: F)
+    pub async fn run<S, F>(self, companions: Companions, shutdown: S, apply: F)
     where
         S: Future<Output = ()>,
         F: FnMut(Update) -> BoxFuture<'static, ()>,
     {
-        let Settings {
-            client,
-            scope,
-            kinds,
-            timing,
-        } = self.settings;
+        let settings = self.settings;
+        let world = watch::Sender::default();
+        let (suspect, suspects) = mpsc::unbounded_channel();
+        let (sender, inputs) = mpsc::channel(BACKLOG);
+        let keeper = Keeper::new(Parts {
+            client: settings.client.clone(),
+            inspector: Inspector {
+                check: companions.check,
+                secrets: self.secrets.clone(),
+            },
+            labels: self.labels.clone(),
+            facts: self.facts,
+            tallies: companions.tallies,
+            clock: companions.clock.clone(),
+            no_cross_namespace_references: settings.no_cross_namespace_references,
+            world: world.subscribe(),
+            suspects,
+            inputs: sender.clone(),
+            is_leader: companions.is_leader.clone(),
+        });
+        let recorder =
+            self.recorder
+                .run(settings.client.clone(), companions.clock, world.subscribe());
+        let finalizers = finalizers::run(
+            settings.client.clone(),
+            self.reporter,
+            world.subscribe(),
+            companions.is_leader,
+        );
         let labels = following::run(
-            client.clone(),
-            scope.clone(),
+            settings.client.clone(),
+            settings.scope.clone(),
             self.labels,
-            self.world.subscribe(),
+            world.subscribe(),
         );
         let follower = Follower {
-            client,
-            scope,
-            kinds,
+            client: settings.client,
+            scope: settings.scope,
+            kinds: settings.kinds,
             secrets: self.secrets,
-            timing,
-            world: self.world,
-            suspects: self.suspects.0,
+            timing: settings.timing,
+            world,
+            suspects: suspect,
         };
         tokio::select! {
             () = shutdown => {}
-            () = follower.run(apply) => {}
+            () = follower.run(sender, inputs, apply) => {}
             () = labels => {}
+            () = keeper.run() => {}
+            () = recorder => {}
+            () = finalizers => {}
         }
     }
 }

@@ -38,7 +38,7 @@ impl Default for Timing {
 }
 
 /// Changes that wait for their turn; watches wait when there are more.
-const BACKLOG: usize = 1024;
+pub(crate) const BACKLOG: usize = 1024;
 
 /// What is now in force.
 pub struct Update {
@@ -71,11 +71,14 @@ pub(crate) struct Follower {
 impl Follower {
     /// Calls `apply` whenever something changed, the first time when everything was listed once.
     /// Runs until it is dropped.
-    pub(crate) async fn run<F>(self, mut apply: F)
-    where
+    pub(crate) async fn run<F>(
+        self,
+        sender: mpsc::Sender<Input>,
+        mut inputs: mpsc::Receiver<Input>,
+        mut apply: F,
+    ) where
         F: FnMut(Update) -> BoxFuture<'static, ()>,
     {
-        let (sender, mut inputs) = mpsc::channel(BACKLOG);
         let mut watches = JoinSet::new();
         self.start_watches(&sender, &mut watches);
         drop(sender);

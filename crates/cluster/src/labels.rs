@@ -30,13 +30,18 @@ pub struct Labels {
     known: Mutex<Known>,
     /// Counts changes of [`Known::kinds`], to wake those who wait for one.
     changes: watch::Sender<u64>,
+    /// What cannot be known, and why.
+    troubles: watch::Sender<Troubles>,
 }
+
+/// Reasons, by kind.
+type Troubles = BTreeMap<String, String>;
 
 #[derive(Default)]
 struct Known {
     kinds: HashMap<GroupKind, Followed>,
     /// Why kinds are not followed at all, by kind.
-    refused: BTreeMap<String, String>,
+    refused: Troubles,
     /// Somebody waited in vain since the last change; nobody else need.
     gave_up: bool,
 }
@@ -55,6 +60,7 @@ impl Default for Labels {
         Self {
             known: Mutex::default(),
             changes: watch::Sender::new(0),
+            troubles: watch::Sender::default(),
         }
     }
 }
@@ -92,34 +98,43 @@ impl Labels {
 
     /// Why labels of a kind cannot be known, for people; `None` if they are, or soon will be.
     pub(crate) fn trouble(&self, kind: &str) -> Option<String> {
-        let known = self.lock();
-        if let Some(reason) = known.refused.get(kind) {
-            return Some(reason.clone());
-        }
-        known
-            .kinds
-            .iter()
-            .filter(|((_, name), followed)| name == kind && followed.objects.is_none())
-            .find_map(|(_, followed)| followed.trouble.clone())
+        self.troubles.borrow().get(kind).cloned()
     }
 
-    /// Told whenever [`Labels::trouble`] may have another answer.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    /// Told whenever [`Labels::trouble`] has another answer.
+    pub(crate) fn troubles(&self) -> watch::Receiver<Troubles> {
+        self.troubles.subscribe()
     }
 
     fn change(&self, change: impl FnOnce(&mut Known)) {
-        {
+        let troubles = {
             let mut known = self.lock();
             change(&mut known);
             known.gave_up = false;
-        }
+            known.troubles()
+        };
         self.changes.send_modify(|count| *count += 1);
+        self.troubles.send_if_modified(|before| {
+            let is_new = *before != troubles;
+            *before = troubles;
+            is_new
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         // Every change under this lock is complete at once.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn troubles(&self) -> Troubles {
+        let unheard = self
+            .kinds
+            .iter()
+            .filter(|(_, followed)| followed.objects.is_none())
+            .filter_map(|((_, kind), followed)| Some((kind.clone(), followed.trouble.clone()?)));
+        unheard.chain(self.refused.clone()).collect()
     }
 }
 

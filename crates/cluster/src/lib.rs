@@ -4,23 +4,28 @@
 
 mod client;
 mod cluster;
+mod finalizers;
 mod follower;
 mod labels;
 pub mod lease;
 mod members;
 mod object;
+mod recorder;
 mod resource;
 mod secrets;
+mod service_accounts;
+mod status;
 mod token_review;
 mod watch;
 mod world;
 
 pub use client::{Client, ConnectError, connect};
-pub use cluster::{Cluster, Settings};
+pub use cluster::{Cluster, Companions, Settings};
 pub use follower::{Timing, Update};
 pub use labels::Labels;
 pub use lease::{Election, ElectionSettings};
 pub use members::Members;
 pub use resource::Scope;
 pub use secrets::Secrets;
+pub use service_accounts::ServiceAccounts;
 pub use token_review::{AccountError, AllowedAccount, TokenReviewer};

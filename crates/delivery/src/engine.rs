@@ -7,7 +7,8 @@ use api::ObjectKey;
 use domain::Catalog;
 use domain::delivery::retry::{Policy, later};
 use domain::plan::Rules;
-use domain::ports::{Clock, Courier, NoticeSink, ObjectReader, Random};
+use domain::ports::{Clock, Courier, DeliveryTallies, NoticeSink, ObjectReader, Random, Tally};
+use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,9 @@ use crate::worker::{Command, Limits, Parts, Worker};
 
 /// Without a sign of life for so long the process should be restarted.
 const STALLED: Duration = Duration::from_mins(2);
+
+/// Most counts that are handed out: seven states of every Provider that anybody has.
+const MOST_TALLIES: usize = 50_000;
 
 /// How the engine behaves.
 #[derive(Clone, Copy, Debug)]
@@ -216,6 +220,16 @@ impl Handle {
     /// Whether planner and worker give signs of life.
     pub fn is_alive(&self) -> bool {
         self.metrics.stalled_for() < STALLED
+    }
+}
+
+impl DeliveryTallies for Handle {
+    fn tallies(&self) -> BoxFuture<'_, Option<Vec<Tally>>> {
+        Box::pin(async move {
+            let read = self.store.summary(MOST_TALLIES).await;
+            read.inspect_err(|error| tracing::warn!(%error, "counting deliveries failed"))
+                .ok()
+        })
     }
 }
 

@@ -487,6 +487,7 @@ fn report(shared: &Shared, claimed: &Claimed, settlement: &Settlement) {
             state: settlement.state,
             attempts: claimed.attempts + u32::from(settlement.attempted),
             class: settlement.last.class,
+            status: settlement.last.status,
             detail: &settlement.last.detail,
             at: settlement.now,
         });

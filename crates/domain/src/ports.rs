@@ -159,6 +159,8 @@ pub struct Notice<'a> {
     pub attempts: u32,
     /// What sort of failure the last attempt met; `None` if it succeeded or none was made.
     pub class: Option<FailureClass>,
+    /// HTTP status of the answer, if there was one.
+    pub status: Option<u16>,
     /// What happened, redacted, at most about 1 KiB.
     pub detail: &'a str,
     /// When.
@@ -188,4 +190,13 @@ pub enum SenderRefused {
 pub trait SenderCheck: Send + Sync {
     /// Judges the bearer token of a request.
     fn check<'a>(&'a self, token: &'a Secret<String>) -> BoxFuture<'a, Result<(), SenderRefused>>;
+}
+
+/// How many deliveries of a Provider are in a state.
+pub type Tally = (ObjectKey, DeliveryState, u64);
+
+/// Counts deliveries.
+pub trait DeliveryTallies: Send + Sync {
+    /// All counts there are, within reason; `None` if they cannot be read right now.
+    fn tallies(&self) -> BoxFuture<'_, Option<Vec<Tally>>>;
 }

@@ -163,7 +163,7 @@ impl Identities {
         };
         let account = ObjectKey::new(&settings.provider.namespace, name);
         let annotations = self.issuer.annotations(&account).await;
-        match annotations.map_err(issuer_failure)? {
+        match annotations.map_err(|error| issuer_failure(&error))? {
             Some(annotations) => Ok(Who::Account {
                 account,
                 annotations,
@@ -287,7 +287,7 @@ async fn read_file(path: &Path) -> Result<Secret<String>, Failure> {
     Ok(Secret::new(text.trim().to_owned()))
 }
 
-fn issuer_failure(error: TokenIssuerError) -> Failure {
+fn issuer_failure(error: &TokenIssuerError) -> Failure {
     let class = match error {
         TokenIssuerError::Unavailable { .. } => FailureClass::Unreachable,
         TokenIssuerError::NoCluster(_) | TokenIssuerError::Refused { .. } => {

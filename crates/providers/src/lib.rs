@@ -18,7 +18,7 @@ pub mod settings;
 mod shared;
 
 pub use courier::{Courier, CourierSettings};
-pub use directory::Directory;
+pub use directory::{Directory, ObjectLevelDirectory};
 pub use identity::Identities;
 pub use kind::ProviderKind;
 pub use notifier::{AttemptContext, Notifier, OneRequest};

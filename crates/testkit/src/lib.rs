@@ -22,6 +22,7 @@ pub mod http_sink;
 pub mod memory;
 pub mod otlp;
 pub mod secrets;
+pub mod service_accounts;
 pub mod yaml;
 
 pub use alertmanager::Alertmanager;
@@ -32,3 +33,4 @@ pub use http_proxy::HttpProxy;
 pub use http_sink::{Answer, HttpSink, SeenRequest};
 pub use memory::Facts;
 pub use secrets::Secrets;
+pub use service_accounts::ServiceAccounts;

@@ -34,10 +34,14 @@ pub(super) fn execute(arguments: ControllerArguments) -> anyhow::Result<ExitCode
         configuration: "the API server".to_owned(),
     };
     serve::execute(&plan, async |registry| {
-        let InCluster { engine, following } =
-            cluster::start(&arguments, &data_dir, registry).await?;
+        let InCluster {
+            engine,
+            senders,
+            following,
+        } = cluster::start(&arguments, gates, &data_dir, registry).await?;
         Ok(Running {
             engine,
+            senders,
             background: Box::new(|handle, shutdown| following.run(handle, shutdown).boxed()),
         })
     })

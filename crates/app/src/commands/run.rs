@@ -21,6 +21,7 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         let Standalone { engine, reload } = standalone::start(&arguments, registry).await?;
         Ok(Running {
             engine,
+            senders: None,
             background: Box::new(|handle, shutdown| reload.run(handle, shutdown).boxed()),
         })
     })

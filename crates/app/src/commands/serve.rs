@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use delivery::{Engine, Handle};
+use domain::ports::SenderCheck;
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use server::{Admin, Control, Events, EventsSettings, Listener};
@@ -31,6 +32,8 @@ pub(super) struct Plan<'a> {
 /// What was started.
 pub(super) struct Running {
     pub(super) engine: Engine,
+    /// Who may send events; anybody if there is no check.
+    pub(super) senders: Option<Arc<dyn SenderCheck>>,
     /// What else runs until the token is cancelled.
     pub(super) background: Background,
 }
@@ -105,14 +108,22 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let ports = Ports::bind(arguments).await?;
     let mut registry = Registry::default();
-    let Running { engine, background } = start(&mut registry).await?;
-    let events = Arc::new(Events::new(
+    let Running {
+        engine,
+        senders,
+        background,
+    } = start(&mut registry).await?;
+    let events = Events::new(
         engine.intake().clone(),
         EventsSettings {
             export_path_metrics: arguments.export_http_path_metrics,
         },
         &mut registry,
-    ));
+    );
+    let events = Arc::new(match senders {
+        Some(senders) => events.only_from(senders),
+        None => events,
+    });
     let registry = Arc::new(Mutex::new(registry));
     let is_ready = Arc::new(AtomicBool::new(true));
     let control = compose::control_socket(plan.data_dir)?;

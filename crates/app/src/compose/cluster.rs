@@ -4,19 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use cluster::{Client, Cluster, Scope, Timing, Update};
+use cluster::{
+    AllowedAccount, Client, Cluster, Companions, Scope, ServiceAccounts, Timing, TokenReviewer,
+    Update,
+};
 use delivery::{Engine, Handle};
 use domain::Catalog;
-use domain::ports::KindDirectory;
+use domain::ports::{KindDirectory, SenderCheck};
 use http::HeaderValue;
 use prometheus_client::registry::Registry;
-use providers::Directory;
+use providers::{Courier, Directory, Identities, ObjectLevelDirectory};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
+use super::identity::identities;
+use super::replicas::Replicas;
 use crate::hints::Hinted;
-use crate::settings::{self, ControllerArguments};
+use crate::runtime::SystemClock;
+use crate::settings::{self, ControllerArguments, EventsAuth, FeatureGates};
 
 /// The namespace that this runs in, if the Deployment says so.
 const RUNTIME_NAMESPACE: &str = "RUNTIME_NAMESPACE";
@@ -27,6 +33,7 @@ const DATA: &str = "fanfare";
 /// What runs.
 pub(crate) struct InCluster {
     pub(crate) engine: Engine,
+    pub(crate) senders: Option<Arc<dyn SenderCheck>>,
     pub(crate) following: Following,
 }
 
@@ -50,21 +57,37 @@ pub(crate) fn data_dir(arguments: &ControllerArguments) -> PathBuf {
 /// nothing, so it works while that is down.
 pub(crate) async fn start(
     arguments: &ControllerArguments,
+    gates: FeatureGates,
     data_dir: &Path,
     registry: &mut Registry,
 ) -> anyhow::Result<InCluster> {
     let scope = scope(arguments.watch_all_namespaces)?;
     let client = client().await?;
-    let kinds: Arc<dyn KindDirectory> = Arc::new(Directory);
+    let kinds: Arc<dyn KindDirectory> = if gates.object_level_workload_identity {
+        Arc::new(ObjectLevelDirectory)
+    } else {
+        Arc::new(Directory)
+    };
     let cluster = Cluster::new(cluster::Settings {
-        client,
+        client: client.clone(),
         scope,
         kinds,
+        no_cross_namespace_references: arguments.serve.no_cross_namespace_refs,
         timing: Timing::default(),
     });
     let catalog = Arc::new(Catalog::default());
+    let namespace = runtime_namespace().unwrap_or_else(|| client.default_namespace().to_owned());
+    let (replicas, standing) = Replicas::new(arguments, &client, &namespace, registry)?;
+    let senders = senders(arguments, &client, &namespace);
+    let identities = Identities {
+        object_level: gates.object_level_workload_identity,
+        default_service_account: Some(arguments.default_service_account.clone())
+            .filter(|name| !name.is_empty()),
+        issuer: Arc::new(ServiceAccounts::new(client)),
+        ..identities(&arguments.serve.egress.egress_deny)
+    };
     let (configured, is_configured) = watch::channel(false);
-    let (engine, _courier) = super::engine(
+    let (engine, courier) = super::engine(
         &arguments.serve,
         data_dir,
         Sources {
@@ -72,20 +95,24 @@ pub(crate) async fn start(
             configured: is_configured,
             secrets: cluster.secrets(),
             objects: cluster.labels(),
-            notices: None,
+            notices: Some(cluster.notices()),
             refuse_loopback: true,
-            is_alone: watch::channel(true).1,
-            most_tokens: usize::try_from(arguments.token_cache_max_size).unwrap_or(0),
+            is_alone: standing.is_alone,
+            identities,
         },
         registry,
     )
     .await?;
     Ok(InCluster {
         engine,
+        senders,
         following: Following {
             cluster,
             catalog,
             configured,
+            courier,
+            is_leader: standing.leads,
+            replicas,
         },
     })
 }
@@ -102,15 +129,35 @@ fn scope(watch_all_namespaces: bool) -> anyhow::Result<Scope> {
     if watch_all_namespaces {
         return Ok(Scope::All);
     }
-    let namespace = settings::environment(RUNTIME_NAMESPACE)
-        .and_then(|namespace| namespace.into_string().ok())
-        .ok_or_else(|| {
-            Hinted::error(
-                "--watch-all-namespaces=false needs RUNTIME_NAMESPACE, which is not set or empty",
-                "set it from the pod's metadata.namespace, as Flux's Deployment does",
-            )
-        })?;
+    let namespace = runtime_namespace().ok_or_else(|| {
+        Hinted::error(
+            "--watch-all-namespaces=false needs RUNTIME_NAMESPACE, which is not set or empty",
+            "set it from the pod's metadata.namespace, as Flux's Deployment does",
+        )
+    })?;
     Ok(Scope::Namespace(namespace))
+}
+
+fn runtime_namespace() -> Option<String> {
+    settings::environment(RUNTIME_NAMESPACE)
+        .and_then(|namespace| namespace.into_string().ok())
+        .filter(|namespace| !namespace.is_empty())
+}
+
+/// The check of senders that the arguments ask for.
+fn senders(
+    arguments: &ControllerArguments,
+    client: &Client,
+    namespace: &str,
+) -> Option<Arc<dyn SenderCheck>> {
+    if arguments.events_auth == EventsAuth::None {
+        return None;
+    }
+    let mut allowed = arguments.events_allow.clone();
+    if allowed.is_empty() {
+        allowed.push(AllowedAccount::all_of(namespace));
+    }
+    Some(Arc::new(TokenReviewer::new(client.clone(), allowed)))
 }
 
 /// Follows the objects of the cluster.
@@ -118,12 +165,22 @@ pub(crate) struct Following {
     cluster: Cluster,
     catalog: Arc<Catalog>,
     configured: watch::Sender<bool>,
+    courier: Arc<Courier>,
+    is_leader: watch::Receiver<bool>,
+    replicas: Replicas,
 }
 
 impl Following {
     /// Puts each change in force until told to stop.
     pub(crate) async fn run(self, engine: Handle, shutdown: CancellationToken) {
         let (catalog, configured) = (self.catalog, self.configured);
+        let companions = Companions {
+            check: self.courier,
+            tallies: Arc::new(engine.clone()),
+            clock: Arc::new(SystemClock),
+            is_leader: self.is_leader,
+        };
+        let replicas_shutdown = shutdown.clone();
         let stop = async move { shutdown.cancelled().await };
         let apply = move |update: Update| {
             if let Some(snapshot) = update.catalog {
@@ -141,6 +198,9 @@ impl Following {
             let engine = engine.clone();
             Box::pin(async move { engine.changed(update.changed).await }) as _
         };
-        self.cluster.run(stop, apply).await;
+        tokio::join!(
+            self.cluster.run(companions, stop, apply),
+            self.replicas.run(replicas_shutdown),
+        );
     }
 }

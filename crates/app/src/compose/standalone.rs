@@ -11,7 +11,8 @@ use standalone::{Configuration, Current, Source, Timing, Watch, directory};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{MOST_TOKENS, Sources};
+use super::Sources;
+use super::identity::identities;
 use crate::settings::{ConfigurationArguments, RunArguments};
 
 /// What runs.
@@ -50,7 +51,7 @@ pub(crate) async fn start(
             notices: None,
             refuse_loopback: false,
             is_alone: watch::channel(true).1,
-            most_tokens: MOST_TOKENS,
+            identities: identities(&arguments.serve.egress.egress_deny),
         },
         registry,
     )

@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
+use cluster::AllowedAccount;
 
 use super::{LogEncoding, ServeArguments, boolean, duration};
 
@@ -75,6 +76,24 @@ pub(crate) struct ControllerArguments {
           help_heading = "Cluster")]
     pub(crate) max_retry_delay: Duration,
 
+    /// Who may send events: anybody, or `ServiceAccount`s whose tokens the API server vouches for
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "none",
+        help_heading = "Events"
+    )]
+    pub(crate) events_auth: EventsAuth,
+    /// `ServiceAccount`s that may send events with `--events-auth=token-review`: `namespace/name`, or
+    /// `namespace/*`; repeatable. Without it all of the namespace that this runs in
+    #[arg(
+        long = "events-allow",
+        value_name = "ACCOUNT",
+        value_delimiter = ',',
+        help_heading = "Events"
+    )]
+    pub(crate) events_allow: Vec<AllowedAccount>,
+
     /// Only the holder of the lease writes status; every replica takes events and delivers
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = false,
           default_missing_value = "true", value_parser = boolean, action = ArgAction::Set,
@@ -107,19 +126,6 @@ pub(crate) struct ControllerArguments {
         help_heading = "Identity"
     )]
     pub(crate) feature_gates: String,
-    /// Minted tokens that are kept; 0 or less keeps none
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 100,
-        allow_negative_numbers = true,
-        help_heading = "Identity"
-    )]
-    pub(crate) token_cache_max_size: i64,
-    /// How long minted tokens are kept at most
-    #[arg(long, value_name = "DURATION", default_value = "1h0m0s", value_parser = duration,
-          help_heading = "Identity")]
-    pub(crate) token_cache_max_duration: Duration,
     /// `ServiceAccount` for workload identity where a Provider names none
     #[arg(
         long,
@@ -138,6 +144,15 @@ pub(crate) struct ControllerArguments {
         help_heading = "Logs"
     )]
     pub(crate) log_encoding: LogEncoding,
+}
+
+/// How senders of events are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventsAuth {
+    /// Not at all, as in the reference; a `NetworkPolicy` is what keeps others away.
+    None,
+    /// The API server is asked about their bearer tokens.
+    TokenReview,
 }
 
 /// The reference's feature gates.

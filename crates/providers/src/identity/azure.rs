@@ -179,7 +179,7 @@ impl<'a> Identity<'a> {
             } => {
                 let issuer = &context.identities.issuer;
                 let assertion = issuer.issue(account, AUDIENCE).await;
-                let assertion = assertion.map_err(issuer_failure)?;
+                let assertion = assertion.map_err(|error| issuer_failure(&error))?;
                 asserted(tenant, client, assertion.expose(), scope, context).await
             }
         }

@@ -7,13 +7,13 @@ use api::{Event, ObjectKey, Provider};
 use domain::catalog::ProviderEntry;
 use domain::delivery::DeliveryId;
 use domain::plan::{self, Rules};
-use domain::ports::{Clock, Courier as _};
+use domain::ports::{Clock, Courier as _, KindDirectory};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
 use outbound::{Client, ClientSettings, HttpTransport};
 use prometheus_client::registry::Registry;
-use providers::{Courier, CourierSettings, Directory, Identities};
+use providers::{Courier, CourierSettings, Directory, Identities, ObjectLevelDirectory};
 use serde_json::{Value, json};
 use testkit::{Facts, MovableClock, Secrets};
 
@@ -25,6 +25,7 @@ pub(crate) struct Bench {
     pub(crate) facts: Arc<Facts>,
     pub(crate) courier: Courier,
     alert: Arc<ValidAlert>,
+    object_level: bool,
 }
 
 impl Bench {
@@ -34,6 +35,17 @@ impl Bench {
         transport: Arc<dyn HttpTransport>,
         clock: Arc<MovableClock>,
     ) -> Self {
+        Self::with_identities(objects, transport, clock, Identities::default())
+    }
+
+    /// The same in a process with these identities.
+    pub(crate) fn with_identities(
+        objects: &[Value],
+        transport: Arc<dyn HttpTransport>,
+        clock: Arc<MovableClock>,
+        identities: Identities,
+    ) -> Self {
+        let object_level = identities.object_level;
         let secrets = Arc::new(Secrets::new());
         for secret in objects.iter().filter(|object| object["kind"] == "Secret") {
             secrets.apply(secret);
@@ -51,7 +63,7 @@ impl Bench {
             clock: Arc::clone(&clock) as _,
             max_tokens: 10,
             longest_token_life: std::time::Duration::from_hours(1),
-            identities: Identities::default(),
+            identities,
             max_notifiers: 10,
         });
         let bench = Self {
@@ -61,6 +73,7 @@ impl Bench {
             facts,
             courier,
             alert,
+            object_level,
         };
         bench.apply(&object);
         bench
@@ -69,7 +82,12 @@ impl Bench {
     /// Puts another version of the Provider in force.
     pub(crate) fn apply(&self, object: &Value) {
         let provider = Provider::from_object(Arc::new(object.clone()));
-        let validated = ValidProvider::validate(&provider, &Directory);
+        let kinds: &dyn KindDirectory = if self.object_level {
+            &ObjectLevelDirectory
+        } else {
+            &Directory
+        };
+        let validated = ValidProvider::validate(&provider, kinds);
         let entry = match validated.value {
             Some(value) => ProviderEntry::Valid(Arc::new(value)),
             None => ProviderEntry::Invalid(Arc::new(validated.problems)),
@@ -81,14 +99,27 @@ impl Bench {
 
     /// The delivery that an event leads to, if the Provider takes such events.
     pub(crate) fn try_plan(&self, event: &CleanEvent) -> Option<Delivery> {
+        self.plan_for(&self.alert, event)
+    }
+
+    fn plan_for(&self, alert: &Arc<ValidAlert>, event: &CleanEvent) -> Option<Delivery> {
         let id = DeliveryId {
             position: Position(1),
             ordinal: 0,
         };
         let snapshot = self.catalog.snapshot();
         let now = self.clock.now();
-        let planned = plan::address(id, event, now, &self.alert, &snapshot, Rules::default());
+        let planned = plan::address(id, event, now, alert, &snapshot, Rules::default());
         planned.ok().map(|(delivery, _)| delivery)
+    }
+
+    /// Puts another Provider in place of this one and sends it an event; caches stay.
+    pub(crate) async fn send_through(&self, object: &Value, event: &Value) -> Outcome {
+        self.apply(object);
+        let event = clean(event);
+        let delivery = self.plan_for(&alert_for(object), &event);
+        let delivery = delivery.expect("a delivery");
+        self.courier.deliver(&delivery, &event, 1).await
     }
 
     /// Plans an event and makes one attempt.

@@ -17,7 +17,7 @@ use crate::fixtures;
 
 pub(crate) struct Key {
     pub(crate) pem: String,
-    public: Vec<u8>,
+    pub(crate) public: Vec<u8>,
 }
 
 /// Made for each run: no private key belongs into a repository.

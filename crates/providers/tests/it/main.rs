@@ -13,6 +13,7 @@ mod every_kind;
 mod fixtures;
 mod github_api;
 mod github_app;
+mod identities;
 mod incidents;
 mod otel;
 mod platforms;

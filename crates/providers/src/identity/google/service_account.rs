@@ -76,7 +76,7 @@ impl<'a> Trust<'a> {
         let (cluster_audience, audience) = self.audiences(context).await?;
         let issuer = &context.identities.issuer;
         let token = issuer.issue(account, &cluster_audience).await;
-        let token = token.map_err(issuer_failure)?;
+        let token = token.map_err(|error| issuer_failure(&error))?;
         let subject = Subject {
             token: &token,
             kind: JWT,

@@ -98,8 +98,8 @@ pub(crate) fn marked_objects(kind: &str) -> Vec<Value> {
 /// A mark in a query or a key; what is neither a URL nor a connection string holds no secret.
 fn marked_address(address: &str) -> String {
     if let Some((before, rest)) = address.split_once("SharedAccessKey=") {
-        let after = rest.find(';').map_or("", |end| &rest[end..]);
-        return format!("{before}SharedAccessKey={}{after}", marked("key"));
+        let after = rest.split_once(';').map_or("", |(_, after)| after);
+        return format!("{before}SharedAccessKey={};{after}", marked("key"));
     }
     let Ok(mut url) = url::Url::parse(address) else {
         return address.to_owned();
