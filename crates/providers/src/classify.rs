@@ -3,7 +3,7 @@
 use domain::delivery::{Failure, FailureClass};
 use http::StatusCode;
 use jiff::Timestamp;
-use outbound::{HttpError, HttpErrorKind, HttpResponse};
+use outbound::{HttpError, HttpErrorKind, HttpResponse, ProxyReason};
 
 /// How much of an error body goes into a detail. The courier redacts it first and cuts it to size
 /// then, so this is generous; nothing may follow it, or a secret that is cut here would not be found.
@@ -85,6 +85,8 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// Classifies a request that got no answer.
 pub fn transport_error(error: &HttpError) -> Failure {
     let class = match error.kind() {
+        // As with a proxy that answers 407 to a plain request.
+        _ if is_unauthorized_at_proxy(error) => FailureClass::Misconfigured,
         HttpErrorKind::CertificateInvalid
         | HttpErrorKind::Denied
         | HttpErrorKind::InvalidRequest
@@ -92,6 +94,16 @@ pub fn transport_error(error: &HttpError) -> Failure {
         _ => FailureClass::Unreachable,
     };
     Failure::new(class, error.to_string())
+}
+
+fn is_unauthorized_at_proxy(error: &HttpError) -> bool {
+    matches!(
+        error,
+        HttpError::Proxy {
+            reason: ProxyReason::Unauthorized,
+            ..
+        }
+    )
 }
 
 /// A refusal that hides in a success: the body says no.

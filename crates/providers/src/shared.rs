@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod answer;
 pub(crate) mod authorization;
+pub(crate) mod basic_pair;
 pub(crate) mod commit_status;
 pub(crate) mod complaint;
 pub(crate) mod digest;

@@ -6,10 +6,11 @@
 //! | `username` | name to post as; default: the reporting controller |
 //! | `certSecretRef`, `proxySecretRef` | honoured |
 //!
-//! Messages go to the webhook's Slack-compatible form; a query such as `?thread_id=…` is kept.
+//! Messages go to the webhook's Slack-compatible form, and a query is kept.
+//! Threads: the `thread_id` in the address.
 //! `channel` is not used: the webhook decides.
-//! Discord takes 4,096 characters of message, 25 fields of 1,024 characters, and 6,000 characters in
-//! all; what is longer is cut in the middle.
+//! Largest message: 4,096 characters, and 6,000 with its 25 fields of 1,024 characters at most; what is
+//! longer is cut in the middle.
 //! `@everyone`, `@here` and mentions in event texts are made inert.
 //!
 //! Discord's documentation:

@@ -8,9 +8,10 @@
 //! The message is one card: the object, the reporting controller, the message, in red for errors,
 //! and the metadata.
 //! `channel` and `username` are not used: the webhook decides on both.
+//! Threads: one per object, if the address asks for it.
 //! Append `&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD` to the address, and all messages
 //! about one object are one thread; with a `threadKey` of your own next to it, all messages are.
-//! Google Chat takes 32,000 bytes per message; what is longer is cut in the middle.
+//! Largest message: 32,000 bytes; what is longer is cut in the middle.
 //! Mentions such as `<users/all>` and links with a label in event texts are made inert.
 //! Google Chat takes one message a second per space; when it says that it is too much, it is waited for.
 //!
@@ -28,23 +29,22 @@
 //!     name: googlechat-webhook
 //! ```
 
+mod card;
+
 use api::{Problem, Provider};
 use domain::Notification;
 use domain::delivery::{Failure, FailureClass};
 use domain::ports::Clock;
 use outbound::{HttpRequest, HttpResponse};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use url::Url;
 
+use self::card::Message;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
-use crate::shared::fit::{self, Limits};
-use crate::shared::json_post::{json_post, json_size};
-use crate::shared::mentions;
-use crate::shared::title::title;
-use crate::shared::truncate::{self, Unit};
+use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -56,27 +56,6 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     build: |settings| Ok(Box::new(GoogleChat::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("google_chat.rs"),
 };
-
-/// "The maximum message size, including the message contents, is 32,000 bytes":
-/// <https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages/create>.
-const LIMITS: Limits = Limits {
-    unit: Unit::JsonBytes,
-    total: 32_000,
-    text: 32_000,
-    name: 1_000,
-    value: 4_000,
-    fields: 100,
-    field_overhead: WIDGET.len(),
-};
-
-/// What a field takes besides its name and value.
-const WIDGET: &str = concat!(
-    r#"{"textParagraph":null,"keyValue":{"topLabel":"","content":"","#,
-    r#""contentMultiline":false,"bottomLabel":null,"icon":null}},"#
-);
-
-/// The longest title, subtitle and thread key. Of the latter the service takes 4,000 characters.
-const LONGEST_TITLE: usize = 1_000;
 
 fn check(provider: &Provider) -> Vec<Problem> {
     let mut problems = address::check_url(provider);
@@ -170,136 +149,6 @@ impl Answer {
             retry_after: None,
             reason: error.message,
         })
-    }
-}
-
-/// A message with one card; what is `()` is there and null, as the service's first client sent it.
-#[derive(Debug, Serialize)]
-struct Message {
-    cards: [Card; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thread: Option<Thread>,
-}
-
-#[derive(Debug, Serialize)]
-struct Card {
-    header: Header,
-    sections: Vec<Section>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Header {
-    title: String,
-    subtitle: String,
-    image_url: (),
-    image_style: (),
-}
-
-#[derive(Debug, Serialize)]
-struct Section {
-    header: &'static str,
-    widgets: Vec<Widget>,
-}
-
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Widget {
-    text_paragraph: Option<TextParagraph>,
-    key_value: Option<KeyValue>,
-}
-
-#[derive(Debug, Serialize)]
-struct TextParagraph {
-    text: String,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct KeyValue {
-    top_label: String,
-    content: String,
-    content_multiline: bool,
-    bottom_label: (),
-    icon: (),
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Thread {
-    thread_key: String,
-}
-
-impl Message {
-    fn render(notification: &Notification, has_threads: bool) -> Self {
-        let event = &notification.event;
-        let short = |text: &str| truncate::head_and_tail(text, LONGEST_TITLE, Unit::JsonBytes);
-        let text = |text: &str| {
-            let text = if event.is_error() {
-                format!("<font color=\"#ff0000\">{text}</font>")
-            } else {
-                text.to_owned()
-            };
-            Section::of(vec![Widget {
-                text_paragraph: Some(TextParagraph { text }),
-                ..Widget::default()
-            }])
-        };
-        let mut message = Self {
-            cards: [Card {
-                header: Header {
-                    title: short(&title(event)),
-                    subtitle: short(&event.reporting_controller),
-                    image_url: (),
-                    image_style: (),
-                },
-                sections: vec![text("")],
-            }],
-            thread: has_threads.then(|| Thread {
-                thread_key: short(&title(event)),
-            }),
-        };
-        let [card] = &mut message.cards;
-        let fields = fit::sorted(&event.metadata, mentions::google_chat);
-        let has_fields = !fields.is_empty();
-        if has_fields {
-            card.sections.push(Section::of(Vec::new()));
-        }
-        // The last field has no comma behind it.
-        let fixed = json_size(&message) - usize::from(has_fields);
-        let fitted = mentions::google_chat(&event.message);
-        let fitted = fit::fit(&fitted, fields, fixed, &LIMITS);
-        let [card] = &mut message.cards;
-        card.sections = vec![text(&fitted.text)];
-        if has_fields {
-            let widgets = fitted.fields.into_iter().map(Widget::from).collect();
-            card.sections.push(Section::of(widgets));
-        }
-        message
-    }
-}
-
-impl Section {
-    fn of(widgets: Vec<Widget>) -> Self {
-        Self {
-            header: "",
-            widgets,
-        }
-    }
-}
-
-impl From<(String, String)> for Widget {
-    fn from((name, value): (String, String)) -> Self {
-        Self {
-            key_value: Some(KeyValue {
-                top_label: name,
-                content: value,
-                content_multiline: false,
-                bottom_label: (),
-                icon: (),
-            }),
-            ..Self::default()
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! metadata below the message.
 //! `channel`, `username` and `token` are not used. Bots that verify signatures are not supported;
 //! protect the bot with the list of allowed addresses or a key word, such as `kustomization`, instead.
-//! Lark takes 20 KB per request from such bots; what is longer is cut in the middle.
+//! Largest message: 20 KB; what is longer is cut in the middle.
 //! `<at …>` and `<a href=…>` in event texts are made inert.
 //!
 //! Lark says no with status 200 and a `code` other than 0; that is a failure.

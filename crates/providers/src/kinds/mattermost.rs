@@ -8,7 +8,7 @@
 //! | `certSecretRef`, `proxySecretRef` | honoured |
 //!
 //! The message is one attachment: green, or red for errors, with the metadata as fields.
-//! Mattermost takes 16,383 characters per post; longer messages are cut in the middle to that length.
+//! Largest message: 16,383 characters, with its fields; longer ones are cut in the middle.
 //! `@all`, `@channel`, `@here` and Slack-style mentions and links in event texts are made inert.
 //! Unknown webhooks and channels, and servers that do not allow webhooks, wait for a change of the
 //! Provider.

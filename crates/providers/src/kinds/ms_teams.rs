@@ -7,7 +7,7 @@
 //!
 //! Addresses whose host ends in `.webhook.office.com` get the legacy connector format, all others an
 //! Adaptive Card. Errors are red; the metadata are facts, with `summary` first.
-//! Teams takes about 28 KB per message; what is longer is cut in the middle.
+//! Largest message: about 28 KB; what is longer is cut in the middle.
 //! `<at>…</at>` in event texts is made inert.
 //! Legacy connectors report failures in the text of a successful answer; that text is read.
 //!

@@ -13,7 +13,7 @@
 //! which makes no sound.
 //! On public servers a topic is as good as a password: choose one that nobody guesses, and keep the
 //! address that ends with it in the Secret.
-//! ntfy takes 4,096 bytes of text; what is longer is cut in the middle, so that it does not become an
+//! Largest message: 4,096 bytes; what is longer is cut in the middle, so that it does not become an
 //! attachment.
 //! Wrong credentials wait for a change of Provider or Secret, rate limits are waited for.
 //! Flux has no type of this name.
@@ -51,6 +51,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
+use crate::shared::basic_pair;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::{json_post, json_size};
@@ -150,13 +151,10 @@ struct Ntfy {
 
 impl Ntfy {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
-        let authorization = match (&settings.token, &settings.password) {
-            (Some(token), _) => Some(format!("Bearer {}", token.expose())),
-            (None, Some(password)) => {
-                let pair = format!("{}:{}", settings.username, password.expose());
-                Some(format!("Basic {}", STANDARD.encode(pair)))
-            }
-            (None, None) => None,
+        let authorization = match &settings.token {
+            Some(token) => Some(format!("Bearer {}", token.expose())),
+            None => basic_pair::parse(settings)?
+                .map(|pair| format!("Basic {}", STANDARD.encode(pair.expose()))),
         };
         let authorization = authorization
             .as_deref()

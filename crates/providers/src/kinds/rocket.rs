@@ -8,8 +8,8 @@
 //! | `certSecretRef`, `proxySecretRef` | honoured |
 //!
 //! The message is one attachment: blue, or red for errors, with the metadata as fields.
-//! Rocket.Chat takes 5,000 characters per message unless its administrator changed that; longer
-//! messages are cut in the middle to that length.
+//! Largest message: 5,000 characters; longer ones are cut in the middle, even where an administrator of
+//! Rocket.Chat allows more.
 //! `@all`, `@here` and Slack-style mentions and links in event texts are made inert.
 //!
 //! Rocket.Chat's documentation: <https://docs.rocket.chat/docs/integrations>.

@@ -9,7 +9,7 @@
 //! | `certSecretRef`, `proxySecretRef` | honoured |
 //!
 //! The message is one attachment: green, or red for errors, with the metadata as fields.
-//! Messages over 40,000 characters are cut in the middle.
+//! Largest message: 40,000 characters; longer ones are cut in the middle.
 //! `<!channel>`, `<@user>` and links with a label in event texts are shown as text, so that an event
 //! cannot page people or disguise a link.
 //!

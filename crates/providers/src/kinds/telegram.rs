@@ -10,7 +10,8 @@
 //! list.
 //! `address` and `username` are not used: messages go to `https://api.telegram.org`, and the bot has
 //! its own name.
-//! Telegram takes 4,096 characters, where most emoji count twice; what is longer is cut in the middle.
+//! Threads: the topic in `channel`.
+//! Largest message: 4,096 characters; most emoji count twice, and what is longer is cut in the middle.
 //! Event texts appear as they are, whatever Markdown they hold; `@name` in them is made inert.
 //! Unknown chats, wrong tokens and missing rights wait for a change of Provider or Secret, rate limits
 //! are waited for as long as Telegram asks.

@@ -9,7 +9,7 @@
 //!
 //! The message is Markdown: ✅, or 💣 for errors, the object, the message, and the metadata as quotes.
 //! `username` is not used: the bot has its own name.
-//! Webex takes 7,439 bytes per message; what is longer is cut in the middle.
+//! Largest message: 7,439 bytes; what is longer is cut in the middle.
 //! `<@all>`, `<@personId:…>` and `<@personEmail:…>` in event texts are made inert.
 //! Rate limits are waited for as long as Webex asks.
 //!

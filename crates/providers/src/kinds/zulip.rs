@@ -10,8 +10,9 @@
 //! The message is Markdown: ℹ️, or ⚠️ for errors, the object, the message, and the metadata as a list.
 //! The number of a change request is left out of it.
 //! The user name may also stand in `spec.username`.
-//! Zulip takes 10,000 characters per message and 60 per topic; messages that are longer are cut in
-//! the middle, topics at their end.
+//! Threads: the topic in `channel`.
+//! Largest message: 10,000 characters; longer ones are cut in the middle, and topics of more than 60
+//! characters at their end.
 //! `@**name**` and `@*group*` in event texts are made inert.
 //! Unknown channels and wrong API keys wait for a change of Provider or Secret, rate limits are waited
 //! for as long as Zulip asks.
@@ -32,7 +33,7 @@
 //!     name: zulip-bot
 //! ```
 
-use api::{Problem, Provider};
+use api::{Problem, Provider, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -52,7 +53,7 @@ use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::Limits;
 use crate::shared::truncate::{self, Unit};
-use crate::shared::{markdown_post, mentions};
+use crate::shared::{basic_pair, markdown_post, mentions};
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
@@ -124,18 +125,20 @@ impl Zulip {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
         let mut url = settings.url()?;
         url.set_path("/api/v1/messages");
-        let password = settings.password.as_ref();
-        let password = password.map_or("", |password| password.expose());
-        let authorization = if settings.username.is_empty() && password.is_empty() {
-            None
-        } else {
-            let pair = STANDARD.encode(format!("{}:{password}", settings.username));
-            Some(ProviderSettings::secret_header(&format!("Basic {pair}"))?)
-        };
+        let pair = basic_pair::parse(settings)?;
+        // A user name of the specification by itself is sent too, as the reference does.
+        let pair = pair.or_else(|| {
+            let username = &settings.username;
+            (!username.is_empty()).then(|| Secret::new(format!("{username}:")))
+        });
+        let authorization = pair.map(|pair| {
+            let pair = STANDARD.encode(pair.expose());
+            ProviderSettings::secret_header(&format!("Basic {pair}"))
+        });
         Ok(Self {
             url,
             destination: Destination::parse(&settings.provider.spec.channel)?,
-            authorization,
+            authorization: authorization.transpose()?,
         })
     }
 }

@@ -105,7 +105,14 @@ impl SecretSet {
                     continue;
                 };
                 match key {
-                    "token" => hide_members(&mut redactor, text),
+                    "token" => {
+                        hide_members(&mut redactor, text);
+                        // Of a pair, such as `user:password` or a bot's id and key, the second half
+                        // too.
+                        if let Some((_, half)) = text.trim().split_once(':') {
+                            redactor.hide(half.as_bytes());
+                        }
+                    }
                     "address" | "proxy" => hide_address(&mut redactor, text),
                     "headers" => {
                         for value in headers::parse(text).unwrap_or_default().values() {

@@ -6,6 +6,7 @@ use domain::delivery::{Failure, FailureClass};
 use jiff::Timestamp;
 use outbound::HttpResponse;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::classify;
 
@@ -22,7 +23,7 @@ pub(crate) struct Complaint {
 
 /// Judges an answer by its status and by what `complaint` finds in its JSON body.
 ///
-/// A body that is empty or was too long to read says nothing. A success whose body is no JSON is
+/// A body that is empty, of another form or was too long to read says nothing. A success whose body is no JSON is
 /// none: an address that leads to a web page must not swallow messages.
 pub(crate) fn judge<T: DeserializeOwned>(
     response: &HttpResponse,
@@ -30,13 +31,14 @@ pub(crate) fn judge<T: DeserializeOwned>(
     service: &str,
     complaint: impl FnOnce(T) -> Option<Complaint>,
 ) -> Result<(), Failure> {
-    let read: Result<T, _> = serde_json::from_slice(&response.body);
+    let body: Result<Value, _> = serde_json::from_slice(&response.body);
+    let complaint = |body: Value| T::deserialize(body).ok().and_then(complaint);
     if !response.status.is_success() {
-        let complaint = read.ok().and_then(complaint).unwrap_or_default();
+        let complaint = body.ok().and_then(complaint).unwrap_or_default();
         return Err(refined(classify::failure(response, now), &complaint));
     }
-    match read {
-        Ok(answer) => complaint(answer).map_or(Ok(()), |complaint| {
+    match body {
+        Ok(body) => complaint(body).map_or(Ok(()), |complaint| {
             Err(hidden(response, now, service, &complaint))
         }),
         Err(_) if response.truncated || response.body.trim_ascii().is_empty() => Ok(()),
@@ -96,7 +98,6 @@ pub(crate) fn seconds(seconds: f64) -> Option<Duration> {
 mod tests {
     use bytes::Bytes;
     use http::HeaderMap;
-    use serde_json::Value;
 
     use super::*;
 

@@ -1,4 +1,5 @@
-//! Chat services: their size limits, and what happens to a Provider that lacks something.
+//! Chat services: what they answer, their size limits, and Providers that lack something.
 
+mod answers;
 mod limits;
 mod refusals;

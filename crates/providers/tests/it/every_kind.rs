@@ -1,18 +1,19 @@
 //! The rules that every type must obey. The table of types is `kinds::ALL`; what a type is sent with
-//! is its fixture `delivered`.
+//! is its fixture `delivered`. Which types a rule is not for, and why, is in `special`.
 
+mod answers;
+mod credentials;
 mod limits;
 mod network;
 mod secrecy;
+mod special;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use api::Provider;
-use domain::delivery::{Failure, FailureClass};
 use domain::{Outcome, ValidProvider};
 use outbound::HttpRequest;
-use providers::{Directory, ProviderKind, kinds};
+use providers::{Directory, kinds};
 use serde_json::{Value, json};
 use testkit::fixture::{Fixture, render_request};
 use testkit::{MovableClock, ScriptedResponse, ScriptedTransport, yaml};
@@ -21,6 +22,7 @@ use crate::bench::{Bench, describe};
 use crate::fixtures;
 
 pub(crate) use secrecy::marked_objects;
+use special::Rule;
 
 /// Sends an event to a fixture's Provider with these answers.
 pub(crate) async fn exchange(
@@ -34,26 +36,6 @@ pub(crate) async fn exchange(
     let outcome = bench.send(event).await;
     let sent = transport.sent().into_iter();
     (sent.map(|sent| sent.request).collect(), outcome)
-}
-
-/// Sends the fixture's own event, answering every request alike, but for logins, which succeed.
-async fn answered_by(kind: &ProviderKind, response: ScriptedResponse) -> Outcome {
-    let fixture = fixtures::delivered(kind.name);
-    let login = ScriptedResponse {
-        host: Some("oauth2.googleapis.com".to_owned()),
-        body: Some(json!({"access_token": "made-up", "expires_in": 3600})),
-        ..ScriptedResponse::default()
-    };
-    exchange(&fixture, &fixture.event, vec![login, response])
-        .await
-        .1
-}
-
-fn failure_of(outcome: Outcome) -> Option<Failure> {
-    match outcome {
-        Outcome::Failed(failure) => Some(failure),
-        _ => None,
-    }
 }
 
 #[test]
@@ -80,93 +62,6 @@ async fn rendering_is_deterministic() {
             renderings.push(bytes);
         }
         assert_eq!(renderings[0], renderings[1], "{}", kind.name);
-    }
-}
-
-#[tokio::test]
-async fn status_codes_mean_the_same_for_every_type() {
-    use FailureClass::{Misconfigured, Rejected, ServerFault, Throttled, Unreachable};
-    const CLASSES: [(u16, FailureClass); 27] = [
-        (300, Misconfigured),
-        (304, Misconfigured),
-        (400, Rejected),
-        (401, Misconfigured),
-        (402, Misconfigured),
-        (403, Misconfigured),
-        (404, Misconfigured),
-        (405, Misconfigured),
-        (406, Rejected),
-        (407, Misconfigured),
-        (408, Unreachable),
-        (409, Rejected),
-        (410, Misconfigured),
-        (411, Rejected),
-        (413, Rejected),
-        (415, Rejected),
-        (422, Rejected),
-        (425, Unreachable),
-        (429, Throttled),
-        (431, Rejected),
-        (451, Misconfigured),
-        (500, ServerFault),
-        (501, Rejected),
-        (502, ServerFault),
-        (503, ServerFault),
-        (504, ServerFault),
-        (599, ServerFault),
-    ];
-    for kind in kinds::ALL {
-        for (status, class) in CLASSES {
-            let response = ScriptedResponse {
-                status: Some(status),
-                body: Some(json!("no")),
-                ..ScriptedResponse::default()
-            };
-            let failure = failure_of(answered_by(kind, response).await);
-            let failure = failure.unwrap_or_else(|| panic!("{}: {status} passed", kind.name));
-            assert_eq!(
-                (failure.class, failure.status),
-                (class, Some(status)),
-                "{}: {}",
-                kind.name,
-                failure.detail
-            );
-        }
-    }
-}
-
-#[tokio::test]
-async fn retry_after_is_honoured_in_both_forms() {
-    // The clock of the tests stands at 2024-03-05T09:10:11Z.
-    for (value, seconds) in [("7", 7), ("Tue, 05 Mar 2024 09:10:41 GMT", 30)] {
-        for kind in kinds::ALL {
-            for status in [429, 503] {
-                let response = ScriptedResponse {
-                    status: Some(status),
-                    headers: [("retry-after".to_owned(), value.to_owned())].into(),
-                    ..ScriptedResponse::default()
-                };
-                let failure = failure_of(answered_by(kind, response).await).unwrap();
-                assert_eq!(
-                    failure.retry_after,
-                    Some(Duration::from_secs(seconds)),
-                    "{} {status}",
-                    kind.name
-                );
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_lost_connection_is_tried_again() {
-    for kind in kinds::ALL {
-        let response = ScriptedResponse {
-            close: true,
-            ..ScriptedResponse::default()
-        };
-        let failure = failure_of(answered_by(kind, response).await).unwrap();
-        assert_eq!(failure.class, FailureClass::Unreachable, "{}", kind.name);
     }
 }
 
@@ -229,7 +124,7 @@ fn every_page_has_an_example_that_validates() {
 
 #[test]
 fn addresses_that_are_no_urls_are_refused_before_anything_is_sent() {
-    for kind in kinds::ALL {
+    for kind in special::kinds_for(Rule::Address) {
         let fixture = fixtures::delivered(kind.name);
         let mut object = fixture.objects[0].clone();
         object["spec"]["address"] = json!("not a url MARKEDSECRET");

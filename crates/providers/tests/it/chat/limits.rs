@@ -125,22 +125,11 @@ async fn messages_up_to_the_limit_are_whole_and_longer_ones_are_cut_and_marked()
 
 #[tokio::test]
 async fn limits_hold_whatever_is_in_a_message_and_its_metadata() {
-    let many: Vec<_> = (0..150)
-        .map(|number| (format!("key-{number:03}"), "值\"".repeat(1200)))
+    let many: Vec<_> = (0..101)
+        .map(|number| (format!("key-{number:03}"), "值\"".repeat(1_050)))
         .collect();
     for (kind, limit, measure) in LIMITS {
-        for text in [
-            "x",
-            "é",
-            "\n",
-            "\"",
-            "\u{1}",
-            "漢",
-            "🚨",
-            "**",
-            "@**all** ",
-            "<users/all>",
-        ] {
+        for text in ["é", "\n", "\"", "\u{1}", "🚨", "@**all** "] {
             for metadata in [&[][..], &many[..]] {
                 let message = text.repeat(40_000 / text.chars().count());
                 let request = request_of(kind, &message, metadata).await;

@@ -136,3 +136,20 @@ async fn a_telegram_token_that_is_none_is_refused_without_being_shown() {
         assert!(!said.contains(token), "{said}");
     }
 }
+
+#[tokio::test]
+async fn half_a_pair_of_user_name_and_password_is_told() {
+    for kind in ["zulip", "ntfy"] {
+        for (given, missing) in [("username", "password"), ("password", "username")] {
+            let mut objects = fixtures::delivered(kind).objects;
+            objects[1]["stringData"] = json!({given: "something"});
+            let (requests, said) = failure_of(kind, objects).await;
+            assert!(requests.is_empty(), "{kind}");
+            let words = format!("put it into the key `{missing}`");
+            assert!(
+                said.contains(&words) && !said.contains("something"),
+                "{kind}: {said}"
+            );
+        }
+    }
+}
