@@ -114,8 +114,12 @@ pub fn gate(event: &CleanEvent, provider: &ValidProvider) -> Result<(), DropReas
     }
     if capabilities.commit_status {
         let reason = event.event().reason.as_str();
-        if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
-            return Err(DropReason::NotFinal);
+        if reason == commit_status::PROGRESSING {
+            // A type that has a state for it takes it with any severity.
+            return match capabilities.progressing {
+                Progressing::Sent => Ok(()),
+                Progressing::Skipped => Err(DropReason::NotFinal),
+            };
         }
         if !event.event().is_error() && commit_status::is_unfinished(reason) {
             return Err(DropReason::NotFinal);

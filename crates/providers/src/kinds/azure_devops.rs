@@ -35,7 +35,7 @@ use api::{Problem, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::Failure;
 use futures::future::BoxFuture;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
@@ -50,7 +50,7 @@ use crate::shared::commit_status::{
 };
 use crate::shared::git_repository::GitRepository;
 use crate::shared::json_post::set_json_body;
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+use crate::{AttemptContext, ConfigError, ProviderKind, ProviderSettings};
 
 use location::Location;
 
@@ -60,9 +60,17 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
     check,
-    build: |settings| Ok(Box::new(AzureDevOps::new(settings)?) as Box<dyn Notifier>),
+    build: |settings| {
+        Ok(commit_status::notifier(
+            settings,
+            AzureDevOps::new(settings)?,
+        ))
+    },
     page: include_str!("azure_devops.rs"),
 };
+
+const NO_LOGIN: &str =
+    "azure devops token cannot be empty: set `token` in the Secret to a personal access token";
 
 /// The most statuses that one answer holds unless asked otherwise.
 /// Source: <https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses/list>.
@@ -72,11 +80,12 @@ const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const VERSIONED_JSON: HeaderValue = HeaderValue::from_static("application/json;api-version=6.0");
 
 fn check(provider: &Provider) -> Vec<Problem> {
-    address::check_repository(provider, |repository| Location::of(repository).map(|_| ()))
+    address::check_repository(provider, NO_LOGIN, |repository| {
+        Location::of(repository).map(|_| ())
+    })
 }
 
 struct AzureDevOps {
-    provider: String,
     location: Location,
     authorization: HeaderValue,
     /// Whether the organisation was seen to offer commit statuses.
@@ -125,14 +134,10 @@ struct ListedContext {
 impl AzureDevOps {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
         let repository = GitRepository::parse(settings.address.expose())?;
-        let token = settings.token.as_ref().ok_or_else(|| {
-            ConfigError::new(
-                "azure devops token cannot be empty: set `token` in the Secret to a personal access token",
-            )
-        })?;
+        let token = settings.token.as_ref();
+        let token = token.ok_or_else(|| ConfigError::new(NO_LOGIN))?;
         let basic = format!("Basic {}", STANDARD.encode(format!(":{}", token.expose())));
         Ok(Self {
-            provider: settings.provider.key.to_string(),
             location: Location::of(&repository)?,
             authorization: ProviderSettings::secret_header(&basic)?,
             is_known: AtomicBool::new(false),
@@ -278,8 +283,14 @@ impl StatusHost for AzureDevOps {
         Words {
             success: "succeeded",
             failure: "error",
+            pending: None,
             description: 255,
         }
+    }
+
+    fn scope(&self, notification: &Notification) -> Option<String> {
+        // A status of another genre is another status.
+        Some(genre(notification))
     }
 
     fn has<'a>(
@@ -326,20 +337,6 @@ impl StatusHost for AzureDevOps {
             );
             let response = is_signed_in(context.send(request).await?)?;
             commit_status::posted(response, context)
-        })
-    }
-}
-
-impl Notifier for AzureDevOps {
-    fn notify<'a>(
-        &'a self,
-        notification: &'a Notification,
-        context: &'a AttemptContext<'a>,
-    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        // A status of another genre is another status, so the genre is part of whose memory it is.
-        Box::pin(async move {
-            let scope = format!("{}|{}", self.provider, genre(notification));
-            commit_status::write(self, &scope, notification, context).await
         })
     }
 }

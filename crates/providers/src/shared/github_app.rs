@@ -39,6 +39,11 @@ struct Claims {
 }
 
 #[derive(Deserialize)]
+struct AppAnswer {
+    slug: String,
+}
+
+#[derive(Deserialize)]
 struct InstallationAnswer {
     id: u64,
 }
@@ -135,6 +140,16 @@ impl GitHubApp {
         }
         let token = self.mint(now, context).await?;
         Token::new(&token, false)
+    }
+
+    /// The App's name in addresses; what it writes is by `<slug>[bot]`.
+    pub(crate) async fn slug(&self, context: &AttemptContext<'_>) -> Result<String, Failure> {
+        let jwt = self.jwt(context.clock.now())?;
+        let response = context
+            .send(self.request(Method::GET, "app", &jwt)?)
+            .await?;
+        let answer: AppAnswer = json(&response, context)?;
+        Ok(answer.slug)
     }
 
     /// Lets go of a token that GitHub does not take any more.
