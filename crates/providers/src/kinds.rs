@@ -7,8 +7,13 @@ mod bitbucket;
 mod bitbucket_server;
 mod discord;
 mod generic;
+mod gitea;
+mod gitea_pull_request_comment;
 mod github;
+mod github_dispatch;
+mod github_pull_request_comment;
 mod gitlab;
+mod gitlab_merge_request_comment;
 mod ms_teams;
 mod rocket;
 mod slack;
@@ -21,8 +26,13 @@ pub const ALL: &[&ProviderKind] = &[
     &discord::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
+    &gitea::KIND,
+    &gitea_pull_request_comment::KIND,
     &github::KIND,
+    &github_dispatch::KIND,
+    &github_pull_request_comment::KIND,
     &gitlab::KIND,
+    &gitlab_merge_request_comment::KIND,
     &ms_teams::KIND,
     &rocket::KIND,
     &slack::KIND,

@@ -1,9 +1,11 @@
 //! What more than one type needs, one file each.
 
 pub(crate) mod address;
+pub(crate) mod comment;
 pub(crate) mod commit_status;
 pub(crate) mod fit;
 pub(crate) mod git_repository;
+pub(crate) mod gitea_api;
 pub(crate) mod github_api;
 pub(crate) mod github_app;
 pub(crate) mod gitlab_api;

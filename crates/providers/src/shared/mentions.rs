@@ -59,6 +59,61 @@ pub(crate) fn teams(text: &str) -> String {
     })
 }
 
+/// GitHub, GitLab and Gitea: `@user` and `@group/team`, commands such as `/close` at the start of a
+/// line, which GitLab and bots obey, and the markers by which comments of ours are found again.
+///
+/// Sources: <https://docs.gitlab.com/user/project/quick_actions/>,
+/// <https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax>.
+pub(crate) fn git_host(text: &str) -> String {
+    let text = rewrite(text, '<', |rest| {
+        let inside = rest.strip_prefix("<!--")?.trim_start();
+        let is_marker = ["flux-pr-comment-key:", "flux-mr-comment-key:"]
+            .iter()
+            .any(|prefix| inside.starts_with(prefix));
+        is_marker.then(|| (1, format!("<{ZERO_WIDTH_SPACE}")))
+    });
+    let mut result = String::with_capacity(text.len());
+    // The word so far, and whether only spaces stand before this character in its line.
+    let (mut word, mut is_line_start) = (0, true);
+    for (position, character) in text.char_indices() {
+        let rest = text.get(position..).unwrap_or_default();
+        if character == '/' && is_line_start && is_command(rest) {
+            result.push(ZERO_WIDTH_SPACE);
+        }
+        result.push(character);
+        if character == '@' && is_mention(text.get(word..position).unwrap_or_default(), rest) {
+            result.push(ZERO_WIDTH_SPACE);
+        }
+        if character.is_whitespace() || "()<>[]\"'*~`|".contains(character) {
+            word = position + character.len_utf8();
+        }
+        is_line_start =
+            matches!(character, '\n' | '\r') || is_line_start && character.is_whitespace();
+    }
+    result
+}
+
+/// A lone word of letters behind the slash; paths go on.
+fn is_command(rest: &str) -> bool {
+    let name = rest.strip_prefix('/').unwrap_or_default();
+    let after =
+        name.trim_start_matches(|one: char| one.is_ascii_alphanumeric() || "_-".contains(one));
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && after.chars().next().is_none_or(char::is_whitespace)
+}
+
+/// Whether the `@` at the start of `rest` mentions somebody; `word` is what stands before it.
+fn is_mention(word: &str, rest: &str) -> bool {
+    let is_name = |one: char| one.is_alphanumeric() || one == '_';
+    let is_link = ["http://", "https://"].iter().any(|scheme| {
+        let host = word
+            .strip_prefix(scheme)
+            .and_then(|rest| rest.split_once('/'));
+        host.is_some_and(|(host, _)| host.contains('.') && host.starts_with(is_name))
+    });
+    !is_link && !word.ends_with(is_name) && rest.chars().nth(1).is_some_and(is_name)
+}
+
 /// The inside of a Slack token at the start of a text.
 fn slack_token(text: &str) -> Option<&str> {
     let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
@@ -191,9 +246,42 @@ mod tests {
         assert!(events.len() > 50);
         for (event, body) in events {
             let event_text = api::event::decode(body.as_bytes()).unwrap().message;
-            for (name, service) in ALL {
+            for (name, service) in ALL.into_iter().chain([("git", git_host as Service)]) {
                 assert_eq!(service(&event_text), event_text, "{name}: {event}");
             }
+        }
+    }
+
+    /// Commands and names that mention nobody elsewhere do so at Git hosts.
+    #[test]
+    fn git_hosts_are_told_nothing_live() {
+        for (text, inert) in [
+            ("@user look", "@\u{200b}user look"),
+            ("(@org/team), @all.", "(@\u{200b}org/team), @\u{200b}all."),
+            ("a-@b /@c", "a-@\u{200b}b /@\u{200b}c"),
+            ("http://@user x", "http://@\u{200b}user x"),
+            (
+                "/close\n  /assign @me",
+                "\u{200b}/close\n  \u{200b}/assign @\u{200b}me",
+            ),
+            ("x\r/merge", "x\r\u{200b}/merge"),
+            (
+                "<!-- flux-pr-comment-key:u/K/n/m --> <!--flux-mr-comment-key:x",
+                "<\u{200b}!-- flux-pr-comment-key:u/K/n/m --> <\u{200b}!--flux-mr-comment-key:x",
+            ),
+        ] {
+            assert_eq!(git_host(text), inert);
+            assert_eq!(git_host(inert), inert);
+        }
+        for text in [
+            "someone@example.com podinfo@6.5.4 main@sha1:abc",
+            "https://example.com/@types/node and a/b",
+            "/apis/apps/v1 is gone, not /close",
+            "/etc/passwd\n/ x\n/1 x\n//close",
+            "a < b, <!-- note -->, @ @- #42 !7",
+            "naïve 日本語 🚨",
+        ] {
+            assert_eq!(git_host(text), text);
         }
     }
 
@@ -204,13 +292,13 @@ mod tests {
                 proptest::sample::select(vec![
                     "<", ">", "!", "@", "#", "|", "channel", "here", "everyone", "all", "U123",
                     "C9", "https://a.b", "x", " ", "\n", "at", "/at", "100000000000000001", "&",
-                    "subteam^S1", ".", "naïve",
+                    "subteam^S1", ".", "naïve", "/close", "<!-- flux-pr-comment-key:", "\t",
                 ]),
                 0..30,
             ),
         ) {
             let text = parts.concat();
-            for (name, service) in ALL {
+            for (name, service) in ALL.into_iter().chain([("git", git_host as Service)]) {
                 let once = service(&text);
                 prop_assert_eq!(service(&once), once, "{}", name);
             }
