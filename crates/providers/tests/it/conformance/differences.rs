@@ -5,9 +5,14 @@ use testkit::corpus;
 
 /// Rules that the runner applies to every case: what it does not compare, and why, is listed.
 pub(crate) const PARKED: &str = "parked-deliveries-are-tried-again";
+pub(crate) const RETRIED: &str = "failures-of-a-service-are-tried-again";
 pub(crate) const INERT: &str = "live-mentions-are-made-inert";
+pub(crate) const PROXIED: &str = "proxies-are-honoured-by-every-type";
+pub(crate) const UNASKED: &str = "nothing-is-asked-for-what-is-not-sent";
+pub(crate) const NUMBERED: &str = "change-requests-are-numbered-from-one";
+pub(crate) const MARKED: &str = "comments-of-ours-begin-with-their-marker";
 
-const RULES: [&str; 2] = [PARKED, INERT];
+const RULES: [&str; 7] = [PARKED, RETRIED, INERT, PROXIED, UNASKED, NUMBERED, MARKED];
 
 /// `conformance/differences.toml`.
 #[derive(Debug, Deserialize)]
