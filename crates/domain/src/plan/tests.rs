@@ -16,7 +16,7 @@ struct Kinds;
 
 impl KindDirectory for Kinds {
     fn names(&self) -> Vec<&'static str> {
-        vec!["chat", "status"]
+        vec!["chat", "pending", "status"]
     }
 
     fn capabilities(&self, kind: &str) -> Option<Capabilities> {
@@ -28,15 +28,20 @@ impl KindDirectory for Kinds {
             progressing: Progressing::Sent,
             expires: true,
         };
+        let status = Capabilities {
+            family: Family::CommitStatus,
+            commit_status_updates: true,
+            commit_status: true,
+            progressing: Progressing::Skipped,
+            expires: false,
+            ..chat
+        };
         match kind {
             "chat" => Some(chat),
-            "status" => Some(Capabilities {
-                family: Family::CommitStatus,
-                commit_status_updates: true,
-                commit_status: true,
-                progressing: Progressing::Skipped,
-                expires: false,
-                ..chat
+            "status" => Some(status),
+            "pending" => Some(Capabilities {
+                progressing: Progressing::Sent,
+                ..status
             }),
             _ => None,
         }
@@ -81,6 +86,7 @@ fn snapshot(alerts: Vec<Arc<ValidAlert>>) -> CatalogSnapshot {
         provider("chat", &json!({"type": "chat"})),
         provider("off", &json!({"type": "chat", "suspend": true})),
         provider("status", &json!({"type": "status"})),
+        provider("pending", &json!({"type": "pending"})),
         provider("broken", &json!({"type": "nonsense"})),
     ]
     .into();
@@ -231,6 +237,13 @@ fn what_is_still_under_way_is_no_success() {
             "delivery",
             "{reason}"
         );
+        // Where the host has a state for it, `Progressing` is told, and nothing else that is open.
+        let expected = if reason == "Progressing" {
+            "delivery"
+        } else {
+            "not_final"
+        };
+        assert_eq!(outcome(&pending, on("pending", json!({}))), expected);
     }
 }
 
