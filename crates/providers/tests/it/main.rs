@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bench;
+mod comments;
 mod commit_status;
 mod conformance;
 mod courier;

@@ -117,7 +117,7 @@ pub(super) async fn find(
     }
     Err(Failure::new(
         FailureClass::Misconfigured,
-        "the change request has more comments than we read",
+        "the change request has more pages of comments than the 100 that we read",
     ))
 }
 
@@ -130,7 +130,7 @@ fn shrink(page: Page, seen: usize, read: usize) -> Result<Page, Failure> {
     if read >= page.size {
         return Err(Failure::new(
             FailureClass::Misconfigured,
-            "the host lists more comments at once than we read",
+            "the host lists more comments at once than the 4 MiB that we read",
         ));
     }
     Ok(if page.size > 1 {
