@@ -60,7 +60,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     page: include_str!("gitea.rs"),
 };
 
-/// Characters of a description that fit into a column of 64 KB, which is what MySQL gives it.
+/// Characters of a description that fit into a column of 64 KB, the smallest that it may have.
 const LONGEST_DESCRIPTION: usize = 16_000;
 
 struct Gitea {

@@ -67,7 +67,7 @@ impl CommentHost for GiteaComments {
     }
 
     fn limit(&self) -> Limit {
-        // The column of older servers on MySQL; newer ones take more.
+        // The smallest column of older servers; newer ones take more.
         Limit {
             length: 65_535,
             unit: Unit::Bytes,

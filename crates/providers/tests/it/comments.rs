@@ -248,7 +248,7 @@ async fn names_in_another_case_are_the_same_user() {
     }
 }
 
-/// GitHub and GitLab measure in characters, Gitea's column on MySQL in bytes.
+/// GitHub and GitLab measure in characters, Gitea's smallest column in bytes.
 #[tokio::test]
 async fn comments_stay_within_the_limit_of_each_host() {
     for (kind, limit, bytes_each) in [

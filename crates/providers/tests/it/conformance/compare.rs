@@ -98,7 +98,7 @@ fn comparable<'a>(
 }
 
 fn change_requests(case: &Case) -> impl Iterator<Item = i64> {
-    case.all_events().into_iter().flat_map(|event| {
+    case.all_events().flat_map(|event| {
         let metadata = event["metadata"].as_object().into_iter().flatten();
         let numbers = metadata.filter(|(key, _)| key.ends_with("/change_request"));
         let numbers = numbers.filter_map(|(_, value)| value.as_str()?.parse().ok());
