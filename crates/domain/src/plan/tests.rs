@@ -314,6 +314,17 @@ fn deliveries_of_one_object_share_a_lane_and_those_of_another_do_not() {
     assert_ne!(first, other);
 }
 
+/// A comment of a Provider about an object must not be written by two deliveries at once.
+#[test]
+fn what_several_alerts_send_to_one_provider_about_an_object_shares_a_lane() {
+    let alerts = ["a", "b"].map(|name| alert(name, on("chat", json!({}))));
+    let plan = planned(&event(|_| {}), &snapshot(alerts.into()));
+    let [first, second] = plan.deliveries.as_slice() else {
+        panic!("two deliveries expected");
+    };
+    assert_eq!(first.lane, second.lane);
+}
+
 #[test]
 fn planning_twice_gives_the_same_deliveries() {
     let alerts = || {
