@@ -122,14 +122,15 @@ pub fn gate(event: &CleanEvent, provider: &ValidProvider) -> Result<(), DropReas
         return Err(DropReason::NoChangeRequest);
     }
     let reason = event.event().reason.as_str();
-    if reason == "Progressing" && capabilities.progressing == Progressing::Skipped {
+    if reason == commit_status::PROGRESSING && capabilities.progressing == Progressing::Skipped {
         return Err(DropReason::NotFinal);
     }
     let kind = event.event().involved_object.kind.as_str();
     if capabilities.skipped_kinds.contains(&kind) {
         return Err(DropReason::ObjectKind);
     }
-    if capabilities.commit_status {
+    // A type that has a state for what is under way takes it with any severity.
+    if capabilities.commit_status && reason != commit_status::PROGRESSING {
         if !event.event().is_error() && commit_status::is_unfinished(reason) {
             return Err(DropReason::NotFinal);
         }

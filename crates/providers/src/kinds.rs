@@ -10,8 +10,13 @@ mod bitbucket_server;
 mod datadog;
 mod discord;
 mod generic;
+mod gitea;
+mod gitea_pull_request_comment;
 mod github;
+mod github_dispatch;
+mod github_pull_request_comment;
 mod gitlab;
+mod gitlab_merge_request_comment;
 mod google_chat;
 mod google_pubsub;
 mod grafana;
@@ -40,8 +45,13 @@ pub const ALL: &[&ProviderKind] = &[
     &discord::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
+    &gitea::KIND,
+    &gitea_pull_request_comment::KIND,
     &github::KIND,
+    &github_dispatch::KIND,
+    &github_pull_request_comment::KIND,
     &gitlab::KIND,
+    &gitlab_merge_request_comment::KIND,
     &google_chat::KIND,
     &google_pubsub::KIND,
     &grafana::KIND,

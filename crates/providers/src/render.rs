@@ -1,7 +1,7 @@
 //! Shows what would be sent, without sending it: what `fanfare render` prints.
 //!
-//! The real notifier runs against a recorder that answers look-ups with "not found" and requests for
-//! tokens with a made-up one. What is shown holds no credential. The same input gives the same text.
+//! The real notifier runs against a recorder that answers look-ups with "not found" or an empty list,
+//! and questions about tokens, users and versions with made-up ones. What is shown holds no credential. The same input gives the same text.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -187,12 +187,18 @@ impl Recorder<'_> {
             return (StatusCode::CREATED, token);
         }
         if request.method != Method::GET {
-            return (StatusCode::OK, json!({"ok": true}));
+            return (StatusCode::OK, json!({"ok": true, "id": 1}));
         }
-        if path.ends_with("/installation") {
-            return (StatusCode::OK, json!({"id": 1}));
-        }
-        (StatusCode::NOT_FOUND, json!({}))
+        let made_up = match path.rsplit('/').next().unwrap_or_default() {
+            "installation" => json!({"id": 1}),
+            "app" => json!({"slug": "made-up"}),
+            "user" => json!({"login": "made-up", "username": "made-up"}),
+            // Newer than any that is refused.
+            "version" => json!({"version": "99.0.0"}),
+            "comments" | "notes" => json!([]),
+            _ => return (StatusCode::NOT_FOUND, json!({})),
+        };
+        (StatusCode::OK, made_up)
     }
 }
 

@@ -16,12 +16,15 @@ pub struct CommitStatus {
     pub commit: String,
 }
 
+/// The reason that says that something is under way, letter by letter.
+pub const PROGRESSING: &str = "Progressing";
+
 /// Whether an informational event with this reason says that something is still under way, so that
 /// a success would be a lie.
 pub fn is_unfinished(reason: &str) -> bool {
     matches!(
         reason,
-        "Progressing" | "DependencyNotReady" | "HealthCheckCanceled"
+        PROGRESSING | "DependencyNotReady" | "HealthCheckCanceled"
     )
 }
 

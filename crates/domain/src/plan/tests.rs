@@ -16,7 +16,7 @@ struct Kinds;
 
 impl KindDirectory for Kinds {
     fn names(&self) -> Vec<&'static str> {
-        vec!["chat", "status"]
+        vec!["chat", "pending", "status"]
     }
 
     fn capabilities(&self, kind: &str) -> Option<Capabilities> {
@@ -29,6 +29,14 @@ impl KindDirectory for Kinds {
             expires: true,
             skipped_kinds: &[],
         };
+        let status = Capabilities {
+            family: Family::CommitStatus,
+            commit_status_updates: true,
+            commit_status: true,
+            progressing: Progressing::Skipped,
+            expires: false,
+            ..chat
+        };
         match kind {
             "chat" => Some(chat),
             "incidents" => Some(Capabilities {
@@ -37,14 +45,10 @@ impl KindDirectory for Kinds {
                 expires: false,
                 ..chat
             }),
-            "status" => Some(Capabilities {
-                family: Family::CommitStatus,
-                commit_status_updates: true,
-                commit_status: true,
-                progressing: Progressing::Skipped,
-                expires: false,
-                skipped_kinds: &[],
-                ..chat
+            "status" => Some(status),
+            "pending" => Some(Capabilities {
+                progressing: Progressing::Sent,
+                ..status
             }),
             _ => None,
         }
@@ -90,6 +94,7 @@ fn snapshot(alerts: Vec<Arc<ValidAlert>>) -> CatalogSnapshot {
         provider("off", &json!({"type": "chat", "suspend": true})),
         provider("status", &json!({"type": "status"})),
         provider("incidents", &json!({"type": "incidents"})),
+        provider("pending", &json!({"type": "pending"})),
         provider("broken", &json!({"type": "nonsense"})),
     ]
     .into();
@@ -240,6 +245,13 @@ fn what_is_still_under_way_is_no_success() {
             "delivery",
             "{reason}"
         );
+        // Where the host has a state for it, `Progressing` is told, and nothing else that is open.
+        let expected = if reason == "Progressing" {
+            "delivery"
+        } else {
+            "not_final"
+        };
+        assert_eq!(outcome(&pending, on("pending", json!({}))), expected);
     }
 }
 
@@ -321,6 +333,17 @@ fn deliveries_of_one_object_share_a_lane_and_those_of_another_do_not() {
     let other = lane(&event(|event| event.involved_object.name = "api".into()));
     assert_eq!(first, second);
     assert_ne!(first, other);
+}
+
+/// A comment of a Provider about an object must not be written by two deliveries at once.
+#[test]
+fn what_several_alerts_send_to_one_provider_about_an_object_shares_a_lane() {
+    let alerts = ["a", "b"].map(|name| alert(name, on("chat", json!({}))));
+    let plan = planned(&event(|_| {}), &snapshot(alerts.into()));
+    let [first, second] = plan.deliveries.as_slice() else {
+        panic!("two deliveries expected");
+    };
+    assert_eq!(first.lane, second.lane);
 }
 
 #[test]

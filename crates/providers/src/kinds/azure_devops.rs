@@ -38,7 +38,7 @@ use api::{Problem, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::Failure;
 use futures::future::BoxFuture;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
@@ -54,7 +54,7 @@ use crate::shared::commit_status::{
 };
 use crate::shared::git_repository::GitRepository;
 use crate::shared::json_post::set_json_body;
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+use crate::{AttemptContext, ConfigError, ProviderKind, ProviderSettings};
 
 use location::Location;
 
@@ -64,9 +64,17 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
     check,
-    build: |settings| Ok(Box::new(AzureDevOps::new(settings)?) as Box<dyn Notifier>),
+    build: |settings| {
+        Ok(commit_status::notifier(
+            settings,
+            AzureDevOps::new(settings)?,
+        ))
+    },
     page: include_str!("azure_devops.rs"),
 };
+
+const NO_LOGIN: &str = "azure devops token cannot be empty: set `token` in the Secret to a personal access token; \
+     identities of Entra ID are for https://dev.azure.com only";
 
 /// The most statuses that one answer holds unless asked otherwise.
 /// Source: <https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses/list>.
@@ -76,11 +84,18 @@ const PLAIN_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const VERSIONED_JSON: HeaderValue = HeaderValue::from_static("application/json;api-version=6.0");
 
 fn check(provider: &Provider) -> Vec<Problem> {
-    address::check_repository(provider, |repository| Location::of(repository).map(|_| ()))
+    let location =
+        GitRepository::parse(&provider.address).and_then(|repository| Location::of(&repository));
+    // Without a Secret the process or a ServiceAccount logs in.
+    if provider.secret.is_none() && location.is_ok_and(|location| location.is_of_the_service()) {
+        return Vec::new();
+    }
+    address::check_repository(provider, NO_LOGIN, |repository| {
+        Location::of(repository).map(|_| ())
+    })
 }
 
 struct AzureDevOps {
-    provider: String,
     location: Location,
     credential: Credential,
     /// Whether the organisation was seen to offer commit statuses.
@@ -138,15 +153,9 @@ impl AzureDevOps {
         let credential = match &settings.token {
             Some(token) => Credential::PersonalToken(basic(token.expose())?),
             None if location.is_of_the_service() => Credential::Entra(Identified::new(settings)),
-            None => {
-                return Err(ConfigError::new(
-                    "azure devops token cannot be empty: set `token` in the Secret to a personal \
-                     access token; identities of Entra ID are for https://dev.azure.com only",
-                ));
-            }
+            None => return Err(ConfigError::new(NO_LOGIN)),
         };
         Ok(Self {
-            provider: settings.provider.key.to_string(),
             location,
             credential,
             is_known: AtomicBool::new(false),
@@ -332,8 +341,14 @@ impl StatusHost for AzureDevOps {
         Words {
             success: "succeeded",
             failure: "error",
+            pending: None,
             description: 255,
         }
+    }
+
+    fn scope(&self, notification: &Notification) -> Option<String> {
+        // A status of another genre is another status.
+        Some(genre(notification))
     }
 
     fn has<'a>(
@@ -380,20 +395,6 @@ impl StatusHost for AzureDevOps {
             );
             let response = self.send(request, context).await?;
             commit_status::posted(response, context)
-        })
-    }
-}
-
-impl Notifier for AzureDevOps {
-    fn notify<'a>(
-        &'a self,
-        notification: &'a Notification,
-        context: &'a AttemptContext<'a>,
-    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        // A status of another genre is another status, so the genre is part of whose memory it is.
-        Box::pin(async move {
-            let scope = format!("{}|{}", self.provider, genre(notification));
-            commit_status::write(self, &scope, notification, context).await
         })
     }
 }

@@ -12,6 +12,9 @@
 //! Events without `event.toolkit.fluxcd.io/commit` are skipped unless they are errors or refreshes.
 //! A status that would change nothing is not posted again.
 //!
+//! The API is always at `api.bitbucket.org`, whatever host the address names; the environment variable
+//! `BITBUCKET_API_BASE_URL` is not read. Use a proxy to reach it by another way.
+//!
 //! API: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/>.
 //!
 //! ```yaml
@@ -31,7 +34,7 @@ use api::{Problem, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::Failure;
 use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
@@ -44,7 +47,7 @@ use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
 use crate::shared::git_repository::{GitRepository, segment};
 use crate::shared::json_post::set_json_body;
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+use crate::{AttemptContext, ConfigError, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "bitbucket",
@@ -52,12 +55,16 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
     check,
-    build: |settings| Ok(Box::new(Bitbucket::new(settings)?) as Box<dyn Notifier>),
+    build: |settings| Ok(commit_status::notifier(settings, Bitbucket::new(settings)?)),
     page: include_str!("bitbucket.rs"),
 };
 
-/// There is one Bitbucket Cloud, whatever host the address names.
+/// There is one Bitbucket Cloud, whatever host the address names. The reference's client also reads
+/// the variable `BITBUCKET_API_BASE_URL`; we do not, since it would send the credentials of all
+/// namespaces to one other host.
 const API: &str = "https://api.bitbucket.org/2.0/repositories";
+
+const NO_LOGIN: &str = "bitbucket token cannot be empty";
 
 /// A status needs a link, and there is none to an object in a cluster.
 const LINK: &str = "https://bitbucket.org";
@@ -66,11 +73,10 @@ const LINK: &str = "https://bitbucket.org";
 const LONGEST_NAME: usize = 255;
 
 fn check(provider: &Provider) -> Vec<Problem> {
-    address::check_repository(provider, |repository| repository.parts::<2>().map(|_| ()))
+    address::check_owner_and_name(provider, NO_LOGIN)
 }
 
 struct Bitbucket {
-    provider: String,
     repository: String,
     authorization: HeaderValue,
 }
@@ -97,7 +103,7 @@ impl Bitbucket {
         let token = settings
             .token
             .as_ref()
-            .ok_or_else(|| ConfigError::new("bitbucket token cannot be empty"))?;
+            .ok_or_else(|| ConfigError::new(NO_LOGIN))?;
         if !token.expose().contains(':') {
             return Err(ConfigError::new(
                 "invalid token format, expected to be <user>:<password>",
@@ -105,7 +111,6 @@ impl Bitbucket {
         }
         let basic = format!("Basic {}", STANDARD.encode(token.expose()));
         Ok(Self {
-            provider: settings.provider.key.to_string(),
             repository: format!("{}/{}", segment(owner), segment(name)),
             authorization: ProviderSettings::secret_header(&basic)?,
         })
@@ -134,6 +139,7 @@ impl StatusHost for Bitbucket {
         Words {
             success: "SUCCESSFUL",
             failure: "FAILED",
+            pending: None,
             description: 255,
         }
     }
@@ -177,20 +183,5 @@ impl StatusHost for Bitbucket {
             )?;
             commit_status::posted(context.send(request).await?, context)
         })
-    }
-}
-
-impl Notifier for Bitbucket {
-    fn notify<'a>(
-        &'a self,
-        notification: &'a Notification,
-        context: &'a AttemptContext<'a>,
-    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        Box::pin(commit_status::write(
-            self,
-            &self.provider,
-            notification,
-            context,
-        ))
     }
 }

@@ -32,7 +32,7 @@ use api::{Problem, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::Failure;
 use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
@@ -44,7 +44,7 @@ use crate::kind::Guarantee;
 use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
 use crate::shared::json_post::set_json_body;
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+use crate::{AttemptContext, ConfigError, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "bitbucketserver",
@@ -52,21 +52,24 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
     check,
-    build: |settings| Ok(Box::new(BitbucketServer::new(settings)?) as Box<dyn Notifier>),
+    build: |settings| {
+        Ok(commit_status::notifier(
+            settings,
+            BitbucketServer::new(settings)?,
+        ))
+    },
     page: include_str!("bitbucket_server.rs"),
 };
+
+const NO_LOGIN: &str = "invalid credentials, expected to be one of username/password or API Token";
 
 /// Characters that a name may have.
 const LONGEST_NAME: usize = 255;
 
 fn check(provider: &Provider) -> Vec<Problem> {
-    if provider.address.is_empty() {
-        return address::check_url(provider);
-    }
-    match CloneUrl::parse(&provider.address) {
-        Ok(_) => Vec::new(),
-        Err(error) => vec![Problem::error("spec.address", error.to_string())],
-    }
+    address::check_with_login(provider, NO_LOGIN, |address| {
+        CloneUrl::parse(address).map(|_| ())
+    })
 }
 
 /// An HTTP clone URL, taken apart.
@@ -119,7 +122,6 @@ impl CloneUrl {
 }
 
 struct BitbucketServer {
-    provider: String,
     repository: CloneUrl,
     authorization: HeaderValue,
 }
@@ -150,13 +152,10 @@ impl BitbucketServer {
                 format!("Basic {}", STANDARD.encode(pair))
             }
             _ => {
-                return Err(ConfigError::new(
-                    "invalid credentials, expected to be one of username/password or API Token",
-                ));
+                return Err(ConfigError::new(NO_LOGIN));
             }
         };
         Ok(Self {
-            provider: settings.provider.key.to_string(),
             repository: CloneUrl::parse(settings.address.expose())?,
             authorization: ProviderSettings::secret_header(&authorization)?,
         })
@@ -192,6 +191,7 @@ impl StatusHost for BitbucketServer {
         Words {
             success: "SUCCESSFUL",
             failure: "FAILED",
+            pending: None,
             description: 255,
         }
     }
@@ -241,21 +241,6 @@ impl StatusHost for BitbucketServer {
             )?;
             commit_status::posted(context.send(request).await?, context)
         })
-    }
-}
-
-impl Notifier for BitbucketServer {
-    fn notify<'a>(
-        &'a self,
-        notification: &'a Notification,
-        context: &'a AttemptContext<'a>,
-    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        Box::pin(commit_status::write(
-            self,
-            &self.provider,
-            notification,
-            context,
-        ))
     }
 }
 

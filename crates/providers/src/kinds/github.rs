@@ -28,51 +28,32 @@
 //!     name: github
 //! ```
 
-use api::{Problem, Provider};
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::Failure;
 use futures::future::BoxFuture;
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, StatusCode};
+use http::Method;
 use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::kind::Guarantee;
-use crate::shared::address;
-use crate::shared::commit_status::{
-    self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
-};
-use crate::shared::git_repository::{GitRepository, segment};
-use crate::shared::github_app::{self, GitHubApp};
+use crate::shared::commit_status::{self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words};
+use crate::shared::github_api::{self, GitHubApi};
 use crate::shared::json_post::set_json_body;
 use crate::shared::pages;
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+use crate::{AttemptContext, ConfigError, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "github",
     title: "GitHub commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
-    check,
-    build: |settings| Ok(Box::new(GitHub::new(settings)?) as Box<dyn Notifier>),
+    check: github_api::check,
+    build: |settings| Ok(commit_status::notifier(settings, GitHub::new(settings)?)),
     page: include_str!("github.rs"),
 };
 
-fn check(provider: &Provider) -> Vec<Problem> {
-    address::check_repository(provider, |repository| repository.parts::<2>().map(|_| ()))
-}
-
 struct GitHub {
-    provider: String,
-    api: Url,
-    repository: String,
-    login: Login,
-}
-
-enum Login {
-    Token(HeaderValue),
-    App(Box<GitHubApp>),
+    api: GitHubApi,
 }
 
 #[derive(Serialize)]
@@ -91,62 +72,9 @@ struct ListedStatus {
 
 impl GitHub {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
-        let repository = GitRepository::parse(settings.address.expose())?;
-        let [owner, name] = repository.parts()?;
-        let api = api_of(&repository.host);
-        let login = match settings.token_or_password() {
-            Some(token) => {
-                let bearer = format!("Bearer {}", token.expose());
-                Login::Token(ProviderSettings::secret_header(&bearer)?)
-            }
-            None => match GitHubApp::from_settings(settings, &api)? {
-                Some(app) => Login::App(Box::new(app)),
-                None => {
-                    return Err(ConfigError::new(
-                        "github token or github app details must be specified",
-                    ));
-                }
-            },
-        };
         Ok(Self {
-            provider: settings.provider.key.to_string(),
-            repository: format!("{}/{}", segment(owner), segment(name)),
-            api,
-            login,
+            api: GitHubApi::new(settings)?,
         })
-    }
-
-    /// Sends with what logs in. An App's token that stopped counting before its time, such as after a
-    /// change of permissions, is minted anew, once.
-    async fn send(
-        &self,
-        mut request: HttpRequest,
-        context: &AttemptContext<'_>,
-    ) -> Result<HttpResponse, Failure> {
-        request.headers.extend(github_app::headers());
-        let headers = &mut request.headers;
-        let app = match &self.login {
-            Login::Token(bearer) => {
-                headers.insert(AUTHORIZATION, bearer.clone());
-                return context.look_up(request).await;
-            }
-            Login::App(app) => app,
-        };
-        let token = app.token(context).await?;
-        headers.insert(AUTHORIZATION, token.bearer);
-        let response = context.look_up(request.clone()).await?;
-        if response.status != StatusCode::UNAUTHORIZED || !token.is_from_cache {
-            return Ok(response);
-        }
-        app.forget(context);
-        let token = app.token(context).await?;
-        request.headers.insert(AUTHORIZATION, token.bearer);
-        context.look_up(request).await
-    }
-
-    fn url(&self, path: &str) -> Result<Url, Failure> {
-        let path = format!("repos/{}/{path}", self.repository);
-        self.api.join(&path).map_err(|error| misconfigured(&error))
     }
 
     async fn latest(
@@ -154,14 +82,14 @@ impl GitHub {
         status: &Status,
         context: &AttemptContext<'_>,
     ) -> Result<Option<ListedStatus>, Failure> {
-        let mut next = Some(self.url(&format!("commits/{}/statuses?per_page=50", status.commit))?);
+        let path = format!("commits/{}/statuses?per_page=50", status.commit);
+        let mut next = Some(self.api.url(&path)?);
         for _ in 0..MOST_PAGES {
             let Some(url) = next else {
                 break;
             };
-            let response = self
-                .send(HttpRequest::new(Method::GET, url), context)
-                .await?;
+            let request = HttpRequest::new(Method::GET, url);
+            let response = self.api.send(request, context).await?;
             let listed: Vec<ListedStatus> = commit_status::json(&response, context)?;
             // GitHub lists the newest first, and takes contexts that differ in case for the same.
             let is_ours = |one: &ListedStatus| {
@@ -171,7 +99,7 @@ impl GitHub {
             if let Some(found) = listed.into_iter().find(is_ours) {
                 return Ok(Some(found));
             }
-            next = pages::next(&response, &self.api);
+            next = pages::next(&response, self.api.base());
         }
         Ok(None)
     }
@@ -179,13 +107,14 @@ impl GitHub {
 
 impl StatusHost for GitHub {
     fn repository(&self) -> String {
-        format!("{}{}", self.api, self.repository)
+        self.api.repository()
     }
 
     fn words(&self) -> Words {
         Words {
             success: "success",
             failure: "failure",
+            pending: None,
             // Longer ones are refused with 422.
             description: 140,
         }
@@ -212,7 +141,7 @@ impl StatusHost for GitHub {
         context: &'a AttemptContext<'a>,
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
         Box::pin(async move {
-            let url = self.url(&format!("statuses/{}", status.commit))?;
+            let url = self.api.url(&format!("statuses/{}", status.commit))?;
             let mut request = HttpRequest::new(Method::POST, url);
             set_json_body(
                 &mut request,
@@ -222,69 +151,7 @@ impl StatusHost for GitHub {
                     context: &status.id,
                 },
             )?;
-            commit_status::posted(self.send(request, context).await?, context)
+            commit_status::posted(self.api.send(request, context).await?, context)
         })
-    }
-}
-
-impl Notifier for GitHub {
-    fn notify<'a>(
-        &'a self,
-        notification: &'a Notification,
-        context: &'a AttemptContext<'a>,
-    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        Box::pin(commit_status::write(
-            self,
-            &self.provider,
-            notification,
-            context,
-        ))
-    }
-}
-
-/// Where the API of a host is (`providers-git.md`, github).
-fn api_of(host: &Url) -> Url {
-    let name = host.host_str().unwrap_or_default();
-    let mut api = host.clone();
-    if matches!(name, "github.com" | "www.github.com" | "ssh.github.com") {
-        api = Url::parse("https://api.github.com/").unwrap_or(api);
-    } else if name.ends_with(".ghe.com") && !name.starts_with("api.") {
-        // GitHub Enterprise Cloud with data residency.
-        api = Url::parse(&format!("https://api.{name}/")).unwrap_or(api);
-    } else if !name.starts_with("api.") && !name.contains(".api.") {
-        api.set_path("/api/v3/");
-    }
-    api
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn api(host: &str) -> String {
-        api_of(&Url::parse(host).unwrap()).to_string()
-    }
-
-    /// T43.
-    #[test]
-    fn every_host_has_its_own_api() {
-        assert_eq!(api("https://github.com/"), "https://api.github.com/");
-        assert_eq!(api("https://www.github.com/"), "https://api.github.com/");
-        assert_eq!(api("https://ssh.github.com/"), "https://api.github.com/");
-        assert_eq!(api("http://github.com:80/"), "https://api.github.com/");
-        assert_eq!(
-            api("https://api.acme.ghe.com/"),
-            "https://api.acme.ghe.com/"
-        );
-        assert_eq!(api("https://acme.ghe.com/"), "https://api.acme.ghe.com/");
-        assert_eq!(
-            api("https://ghe.example.com:8443/"),
-            "https://ghe.example.com:8443/api/v3/"
-        );
-        assert_eq!(api("https://api.example.com/"), "https://api.example.com/");
-        assert_eq!(
-            api("https://x.api.example.com/"),
-            "https://x.api.example.com/"
-        );
     }
 }

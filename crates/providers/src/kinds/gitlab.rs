@@ -26,59 +26,34 @@
 //!     name: gitlab
 //! ```
 
-use api::{Problem, Provider};
 use domain::Notification;
-use domain::delivery::{Failure, Receipt};
+use domain::delivery::Failure;
 use futures::future::BoxFuture;
-use http::header::ACCEPT;
-use http::{HeaderValue, Method};
-use outbound::{HttpRequest, HttpResponse};
+use http::Method;
+use outbound::HttpResponse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::kind::Guarantee;
-use crate::shared::address;
-use crate::shared::commit_status::{
-    self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
-};
-use crate::shared::git_repository::GitRepository;
+use crate::shared::commit_status::{self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words};
+use crate::shared::gitlab_api::{self, GitLabApi};
 use crate::shared::json_post::set_json_body;
 use crate::shared::pages;
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
+use crate::{AttemptContext, ConfigError, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "gitlab",
     title: "GitLab commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
-    check,
-    build: |settings| Ok(Box::new(GitLab::new(settings)?) as Box<dyn Notifier>),
+    check: gitlab_api::check,
+    build: |settings| Ok(commit_status::notifier(settings, GitLab::new(settings)?)),
     page: include_str!("gitlab.rs"),
 };
 
-/// A project's path is one segment of the URL: `/` and `.` are escaped as well.
-const ONE_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
-
-fn check(provider: &Provider) -> Vec<Problem> {
-    address::check_repository(provider, |repository| project(repository).map(|_| ()))
-}
-
-/// The whole path, or the numeric id.
-fn project(repository: &GitRepository) -> Result<&str, ConfigError> {
-    if repository.path.is_empty() {
-        return Err(ConfigError::new(
-            "invalid repository id: the address names no project",
-        ));
-    }
-    Ok(&repository.path)
-}
-
 struct GitLab {
-    provider: String,
-    /// `https://host/api/v4/projects/<project>/`.
-    api: Url,
-    token: HeaderValue,
+    api: GitLabApi,
 }
 
 #[derive(Serialize)]
@@ -98,32 +73,9 @@ struct ListedStatus {
 
 impl GitLab {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
-        let repository = GitRepository::parse(settings.address.expose())?;
-        let project = utf8_percent_encode(project(&repository)?, ONE_SEGMENT);
-        let api = repository
-            .host
-            .join(&format!("api/v4/projects/{project}/"))
-            .map_err(|error| ConfigError::new(format!("the address is no project URL: {error}")))?;
-        let token = settings
-            .token_or_password()
-            .ok_or_else(|| ConfigError::new("gitlab token cannot be empty"))?;
         Ok(Self {
-            provider: settings.provider.key.to_string(),
-            api,
-            token: ProviderSettings::secret_header(token.expose())?,
+            api: GitLabApi::new(settings)?,
         })
-    }
-
-    fn url(&self, path: &str) -> Result<Url, Failure> {
-        self.api.join(path).map_err(|error| misconfigured(&error))
-    }
-
-    fn request(&self, method: Method, url: Url) -> HttpRequest {
-        let mut request = HttpRequest::new(method, url);
-        let headers = &mut request.headers;
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert("private-token", self.token.clone());
-        request
     }
 
     /// The newest entry of this name; entries have rising ids, whatever their order in the list.
@@ -134,14 +86,13 @@ impl GitLab {
     ) -> Result<Option<ListedStatus>, Failure> {
         let name = utf8_percent_encode(&status.id, NON_ALPHANUMERIC_QUERY);
         let path = format!("repository/commits/{}/statuses?name={name}", status.commit);
-        let (mut latest, mut next): (Option<ListedStatus>, _) = (None, Some(self.url(&path)?));
+        let (mut latest, mut next): (Option<ListedStatus>, _) = (None, Some(self.api.url(&path)?));
         for _ in 0..MOST_PAGES {
             let Some(url) = next else {
                 break;
             };
-            let response = context
-                .look_up(self.request(Method::GET, url.clone()))
-                .await?;
+            let request = self.api.request(Method::GET, url.clone());
+            let response = context.look_up(request).await?;
             let listed: Vec<ListedStatus> = commit_status::json(&response, context)?;
             for one in listed {
                 let is_ours = one.name.as_deref() == Some(&status.id);
@@ -164,13 +115,14 @@ const NON_ALPHANUMERIC_QUERY: &AsciiSet = &NON_ALPHANUMERIC
 
 impl StatusHost for GitLab {
     fn repository(&self) -> String {
-        self.api.to_string()
+        self.api.repository()
     }
 
     fn words(&self) -> Words {
         Words {
             success: "success",
             failure: "failed",
+            pending: None,
             description: 255,
         }
     }
@@ -196,8 +148,8 @@ impl StatusHost for GitLab {
         context: &'a AttemptContext<'a>,
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>> {
         Box::pin(async move {
-            let url = self.url(&format!("statuses/{}", status.commit))?;
-            let mut request = self.request(Method::POST, url);
+            let url = self.api.url(&format!("statuses/{}", status.commit))?;
+            let mut request = self.api.request(Method::POST, url);
             set_json_body(
                 &mut request,
                 &NewStatus {
@@ -208,21 +160,6 @@ impl StatusHost for GitLab {
             )?;
             commit_status::posted(context.send(request).await?, context)
         })
-    }
-}
-
-impl Notifier for GitLab {
-    fn notify<'a>(
-        &'a self,
-        notification: &'a Notification,
-        context: &'a AttemptContext<'a>,
-    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
-        Box::pin(commit_status::write(
-            self,
-            &self.provider,
-            notification,
-            context,
-        ))
     }
 }
 

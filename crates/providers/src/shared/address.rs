@@ -66,16 +66,43 @@ pub(crate) fn check_secret(provider: &Provider, missing: &str) -> Vec<Problem> {
     vec![Problem::error("spec.secretRef", missing)]
 }
 
-/// A repository, if given, that the type accepts; it may also come from the Secret.
+/// A repository, if given, that the type accepts; it may also come from the Secret. Without a Secret
+/// there is nothing to log in with, which is told in the words of an attempt, `no_login`.
 pub(crate) fn check_repository(
     provider: &Provider,
+    no_login: &str,
     accepts: impl Fn(&GitRepository) -> Result<(), ConfigError>,
 ) -> Vec<Problem> {
-    if provider.address.is_empty() {
-        return check_url(provider);
+    check_with_login(provider, no_login, |address| {
+        GitRepository::parse(address).and_then(|repository| accepts(&repository))
+    })
+}
+
+/// An `owner/repository` of a host where all repositories are called so.
+pub(crate) fn check_owner_and_name(provider: &Provider, no_login: &str) -> Vec<Problem> {
+    check_repository(provider, no_login, |repository| {
+        repository.parts::<2>().map(|_| ())
+    })
+}
+
+/// An address that the type accepts, and a Secret to log in with.
+pub(crate) fn check_with_login(
+    provider: &Provider,
+    no_login: &str,
+    accepts: impl Fn(&str) -> Result<(), ConfigError>,
+) -> Vec<Problem> {
+    let mut problems = if provider.address.is_empty() {
+        check_url(provider)
+    } else {
+        let accepted = accepts(&provider.address).err();
+        let problem = accepted.map(|error| Problem::error("spec.address", error.to_string()));
+        problem.into_iter().collect()
+    };
+    if provider.secret.is_none() {
+        problems.push(
+            Problem::error("spec.secretRef", no_login)
+                .with_hint("name a Secret in the Provider's namespace that holds it"),
+        );
     }
-    match GitRepository::parse(&provider.address).and_then(|repository| accepts(&repository)) {
-        Ok(()) => Vec::new(),
-        Err(error) => vec![Problem::error("spec.address", error.to_string())],
-    }
+    problems
 }

@@ -13,9 +13,9 @@ use serde_json::Value;
 use sha1::{Digest, Sha1};
 use tokio::time::Instant;
 
-use crate::classify;
 use crate::notifier::AttemptContext;
 use crate::shared::digest::{self, hexadecimal};
+use crate::{Notifier, ProviderSettings, classify};
 
 /// What every type that writes commit statuses can do.
 pub(crate) const CAPABILITIES: Capabilities = Capabilities {
@@ -49,11 +49,13 @@ pub(crate) struct Status {
     pub(crate) name: String,
 }
 
-/// The host's words for success and failure.
+/// The host's words for the states that we know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Words {
     pub(crate) success: &'static str,
     pub(crate) failure: &'static str,
+    /// For the reason `Progressing`, where the type takes such events.
+    pub(crate) pending: Option<&'static str>,
     /// Characters a description may have.
     pub(crate) description: usize,
 }
@@ -67,14 +69,15 @@ impl Status {
             ));
         };
         let event = &notification.event;
+        let state = match words.pending {
+            Some(pending) if event.reason == commit_status::PROGRESSING => pending,
+            _ if event.is_error() => words.failure,
+            _ => words.success,
+        };
         Ok(Self {
             id,
             commit,
-            state: if event.is_error() {
-                words.failure
-            } else {
-                words.success
-            },
+            state,
             description: commit_status::description(event)
                 .chars()
                 .take(words.description)
@@ -96,6 +99,11 @@ pub(crate) trait StatusHost: Send + Sync {
 
     /// The words of this host.
     fn words(&self) -> Words;
+
+    /// What else tells statuses of one repository, commit and id apart; part of what is remembered.
+    fn scope(&self, _: &Notification) -> Option<String> {
+        None
+    }
 
     /// What counts when two statuses are compared, besides commit and id.
     fn fingerprint(&self, status: &Status) -> String {
@@ -119,15 +127,49 @@ pub(crate) trait StatusHost: Send + Sync {
     ) -> BoxFuture<'a, Result<HttpResponse, Failure>>;
 }
 
+/// A host as a notifier of one Provider.
+struct StatusWriter<H> {
+    provider: String,
+    host: H,
+}
+
+/// What writes statuses on this host for this Provider.
+pub(crate) fn notifier(
+    settings: &ProviderSettings,
+    host: impl StatusHost + 'static,
+) -> Box<dyn Notifier> {
+    Box::new(StatusWriter {
+        provider: settings.provider.key.to_string(),
+        host,
+    })
+}
+
+impl<H: StatusHost> Notifier for StatusWriter<H> {
+    fn notify<'a>(
+        &'a self,
+        notification: &'a Notification,
+        context: &'a AttemptContext<'a>,
+    ) -> BoxFuture<'a, Result<Receipt, Failure>> {
+        Box::pin(write(&self.host, &self.provider, notification, context))
+    }
+}
+
 /// Writes the status of a notification if the host does not have it.
-pub(crate) async fn write(
+async fn write(
     host: &dyn StatusHost,
     provider: &str,
     notification: &Notification,
     context: &AttemptContext<'_>,
 ) -> Result<Receipt, Failure> {
     let status = Status::of(notification, host.words())?;
-    let key = memory_key(provider, &host.repository(), &status);
+    let scope = match host.scope(notification) {
+        Some(scope) => format!("{provider}|{scope}"),
+        None => provider.to_owned(),
+    };
+    let key = memory_key(
+        "commit status",
+        &[&scope, &host.repository(), &status.commit, &status.id],
+    );
     let fingerprint = host.fingerprint(&status);
     let remembered = context.memory.recall(&key).await;
     let unchanged = match &remembered {
@@ -155,13 +197,13 @@ pub(crate) async fn write(
 }
 
 /// What is remembered is found under a digest, because ids can be of any length.
-fn memory_key(provider: &str, repository: &str, status: &Status) -> String {
-    let digest = digest::of_parts([provider, repository, &status.commit, &status.id]);
-    format!("commit status {}", hexadecimal(&digest))
+pub(crate) fn memory_key(what: &str, parts: &[&str]) -> String {
+    let digest = digest::of_parts(parts.iter().copied());
+    format!("{what} {}", hexadecimal(&digest))
 }
 
 /// Says which call was refused; without an answer the failure speaks for itself.
-fn during(what: &str, failure: Failure) -> Failure {
+pub(crate) fn during(what: &str, failure: Failure) -> Failure {
     if failure.status.is_none() {
         return failure;
     }

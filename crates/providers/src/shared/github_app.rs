@@ -40,6 +40,11 @@ struct Claims {
 }
 
 #[derive(Deserialize)]
+struct AppAnswer {
+    slug: String,
+}
+
+#[derive(Deserialize)]
 struct InstallationAnswer {
     id: u64,
 }
@@ -137,6 +142,16 @@ impl GitHubApp {
             .get_or_mint(&self.cache_key, now, mint)
             .await?;
         Token::new(&usable.token, usable.is_from_cache)
+    }
+
+    /// The App's name in addresses; what it writes is by `<slug>[bot]`.
+    pub(crate) async fn slug(&self, context: &AttemptContext<'_>) -> Result<String, Failure> {
+        let jwt = self.jwt(context.clock.now())?;
+        let response = context
+            .send(self.request(Method::GET, "app", &jwt)?)
+            .await?;
+        let answer: AppAnswer = json(&response, context)?;
+        Ok(answer.slug)
     }
 
     /// Lets go of a token that GitHub does not take any more.

@@ -121,6 +121,73 @@ pub(crate) fn telegram(text: &str) -> String {
     })
 }
 
+/// GitHub, GitLab and Gitea: `@user` and `@group/team`, commands such as `/close` at the start of a
+/// line, which GitLab and bots obey, and the markers by which comments of ours are found again.
+///
+/// Sources: <https://docs.gitlab.com/user/project/quick_actions/>,
+/// <https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax>.
+pub(crate) fn git_host(text: &str) -> String {
+    let text = broken_markers(text);
+    let mut result = String::with_capacity(text.len());
+    // The word so far, and whether only spaces stand before this character in its line.
+    let (mut word, mut is_line_start) = (0, true);
+    for (position, character) in text.char_indices() {
+        let rest = text.get(position..).unwrap_or_default();
+        if character == '/' && is_line_start && is_command(rest) {
+            result.push(ZERO_WIDTH_SPACE);
+        }
+        result.push(character);
+        if character == '@' && is_mention(text.get(word..position).unwrap_or_default(), rest) {
+            result.push(ZERO_WIDTH_SPACE);
+        }
+        if character.is_whitespace() || "()<>[]\"'*~`|".contains(character) {
+            word = position + character.len_utf8();
+        }
+        is_line_start =
+            matches!(character, '\n' | '\r') || is_line_start && character.is_whitespace();
+    }
+    result
+}
+
+/// Breaks the markers by which comments of ours are found again, whether they end or not.
+fn broken_markers(text: &str) -> String {
+    let mut parts = text.split("<!--");
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_marker = ["flux-pr-comment-key:", "flux-mr-comment-key:"]
+            .iter()
+            .any(|prefix| part.trim_start().starts_with(prefix));
+        result.push('<');
+        if is_marker {
+            result.push(ZERO_WIDTH_SPACE);
+        }
+        result.push_str("!--");
+        result.push_str(part);
+    }
+    result
+}
+
+/// A lone word of letters behind the slash; paths go on.
+fn is_command(rest: &str) -> bool {
+    let name = rest.strip_prefix('/').unwrap_or_default();
+    let after =
+        name.trim_start_matches(|one: char| one.is_ascii_alphanumeric() || "_-".contains(one));
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && after.chars().next().is_none_or(char::is_whitespace)
+}
+
+/// Whether the `@` at the start of `rest` mentions somebody; `word` is what stands before it.
+fn is_mention(word: &str, rest: &str) -> bool {
+    let is_name = |one: char| one.is_alphanumeric() || one == '_';
+    let is_link = ["http://", "https://"].iter().any(|scheme| {
+        let host = word
+            .strip_prefix(scheme)
+            .and_then(|rest| rest.split_once('/'));
+        host.is_some_and(|(host, _)| host.contains('.') && host.starts_with(is_name))
+    });
+    !is_link && !word.ends_with(is_name) && rest.chars().nth(1).is_some_and(is_name)
+}
+
 /// The attributes of a tag, if it has any.
 fn attributes<'a>(inside: &'a str, name: &str) -> Option<&'a str> {
     let attributes = without_case(inside, name)?;

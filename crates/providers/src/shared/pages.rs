@@ -1,4 +1,4 @@
-//! Finds the next page of a list, on the same host only: a list must not send our token elsewhere.
+//! Whether a list goes on, and where: on the same host only, so that no list sends our token elsewhere.
 
 use http::header::LINK;
 use outbound::HttpResponse;
@@ -6,8 +6,27 @@ use url::Url;
 
 /// The page that `Link` calls the next one.
 pub(crate) fn next(response: &HttpResponse, here: &Url) -> Option<Url> {
+    let url = here.join(next_link(response)?).ok()?;
+    (url.origin() == here.origin()).then_some(url)
+}
+
+/// Whether there is more behind the first `seen` entries, in any of the ways of GitHub, GitLab and
+/// Gitea; for lists whose pages are asked for by number, since behind a proxy the links may name
+/// another host than the address does.
+pub(crate) fn has_more(response: &HttpResponse, seen: usize) -> bool {
+    let number = |name: &str| -> Option<usize> {
+        let value = response.headers.get(name)?.to_str().ok()?;
+        value.trim().parse().ok()
+    };
+    next_link(response).is_some()
+        // GitLab leaves it empty on the last page.
+        || number("x-next-page").is_some()
+        || number("x-total-count").is_some_and(|total| total > seen)
+}
+
+fn next_link(response: &HttpResponse) -> Option<&str> {
     let fields = response.headers.get_all(LINK).into_iter();
-    let target = fields
+    fields
         .filter_map(|field| field.to_str().ok())
         .flat_map(|field| field.split('<'))
         .find_map(|link| {
@@ -16,9 +35,7 @@ pub(crate) fn next(response: &HttpResponse, here: &Url) -> Option<Url> {
             parameters
                 .any(|parameter| matches!(parameter, "rel=\"next\"" | "rel=next"))
                 .then_some(target)
-        })?;
-    let url = here.join(target).ok()?;
-    (url.origin() == here.origin()).then_some(url)
+        })
 }
 
 #[cfg(test)]
@@ -64,6 +81,37 @@ mod tests {
             None
         );
         assert_eq!(next_of(&["nonsense; rel=next", "<; rel=next"]), None);
+    }
+
+    #[test]
+    fn a_list_goes_on_when_any_header_says_so() {
+        for (name, value, more) in [
+            (
+                "link",
+                "<https://elsewhere.example/?page=2>; rel=\"next\"",
+                true,
+            ),
+            (
+                "link",
+                "<https://api.github.com/?page=1>; rel=\"prev\"",
+                false,
+            ),
+            ("x-next-page", "2", true),
+            ("x-next-page", "", false),
+            ("x-total-count", "51", true),
+            ("x-total-count", "50", false),
+            ("x-total-count", "many", false),
+        ] {
+            let response = HttpResponse {
+                status: StatusCode::OK,
+                headers: [(name.parse().unwrap(), value.parse().unwrap())]
+                    .into_iter()
+                    .collect(),
+                body: Bytes::new(),
+                truncated: false,
+            };
+            assert_eq!(has_more(&response, 50), more, "{name}: {value}");
+        }
     }
 
     #[test]

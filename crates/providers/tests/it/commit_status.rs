@@ -49,11 +49,16 @@ impl Scripted {
         outcome
     }
 
-    /// Methods of the requests sent so far, one letter each, `OPTIONS` left out.
+    /// Methods of the requests sent so far, one letter each; questions about the service itself,
+    /// `OPTIONS` and versions, left out.
     fn methods(&self) -> String {
         let sent = self.transport.sent();
-        let methods = sent.iter().map(|sent| sent.request.method.as_str());
-        methods
+        let requests = sent
+            .iter()
+            .map(|sent| &sent.request)
+            .filter(|request| !request.url.path().ends_with("/version"));
+        requests
+            .map(|request| request.method.as_str())
             .filter(|method| *method != "OPTIONS")
             .filter_map(|method| method.chars().next())
             .collect()
@@ -325,6 +330,44 @@ fn azure(id: usize, name: &str, state: &str) -> Value {
         "id": id, "state": state, "description": "reconciliation succeeded",
         "context": {"name": name, "genre": "fluxcd:Webapp impacted"},
     })
+}
+
+fn gitea(context: &str, status: &str) -> Value {
+    json!({
+        "id": 1, "context": context, "status": status,
+        "description": "reconciliation succeeded",
+    })
+}
+
+/// T39.
+#[tokio::test]
+async fn gitea_lists_are_read_until_our_status_shows() {
+    let others: Vec<Value> = (0..50).map(|_| gitea("ci/other", "success")).collect();
+    let next = json!({"link": "<https://internal.test/api/v1/x?page=2>; rel=\"next\""});
+    for headers in [next, json!({"x-total-count": "52"})] {
+        for (last, methods) in [
+            (
+                json!([gitea("ci/other", "failure"), gitea(ID, "success")]),
+                "GG",
+            ),
+            (json!([gitea(ID, "failure"), gitea(ID, "success")]), "GGP"),
+            (json!([]), "GGP"),
+        ] {
+            let scripted = Scripted::new(
+                "gitea",
+                answers(&json!([
+                    {"method": "GET", "path": "/api/v1/version", "body": {"version": "1.22.0"}},
+                    {"method": "GET", "query": "limit=50&page=1", "headers": headers, "body": others},
+                    {"method": "GET", "query": "limit=50&page=2", "body": last},
+                    {"method": "POST", "status": 201},
+                ])),
+            );
+            let event = fixtures::delivered("gitea").event;
+            let outcome = scripted.attempt(&event, 1).await;
+            assert!(matches!(outcome, Outcome::Delivered(_)));
+            assert_eq!(scripted.methods(), methods, "{headers}");
+        }
+    }
 }
 
 /// T39.

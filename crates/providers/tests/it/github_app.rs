@@ -50,11 +50,15 @@ struct App {
 impl App {
     /// A Provider for `address` with these keys in its Secret; `"<key>"` stands for a real key.
     fn new(address: &str, secret: &Value, responses: &Value) -> Self {
+        Self::of_kind("github", address, secret, responses)
+    }
+
+    fn of_kind(kind: &str, address: &str, secret: &Value, responses: &Value) -> Self {
         let mut secret = secret.clone();
         if secret["githubAppPrivateKey"] == "<key>" {
             secret["githubAppPrivateKey"] = json!(key().pem);
         }
-        let mut objects = fixtures::delivered("github").objects;
+        let mut objects = fixtures::delivered(kind).objects;
         objects[0]["spec"]["address"] = json!(address);
         objects[1]["stringData"] = secret;
         let clock = Arc::new(MovableClock::default());
@@ -333,6 +337,38 @@ async fn what_is_missing_is_said_in_the_words_of_the_reference() {
 }
 
 /// T36.
+#[tokio::test]
+async fn an_app_edits_the_comment_of_its_own_bot_and_asks_for_its_name_once() {
+    let kind = "githubpullrequestcomment";
+    let marker = "<!-- flux-pr-comment-key:0c9c2e41-d2f9-4f9b-9c41-bebc1984d67a/Kustomization/apps/webapp -->";
+    let by = |id: u64, login: &str| json!({"id": id, "body": marker, "user": {"login": login}});
+    let comments = [
+        by(1, "flux-app"),
+        by(2, "other[bot]"),
+        by(3, "flux-app[bot]"),
+    ];
+    let responses = json!([
+        {"method": "GET", "path": "/app", "body": {"slug": "flux-app"}},
+        minted("ghs_one"),
+        {"method": "GET", "body": comments},
+        {"method": "PATCH", "body": {"id": 3}},
+    ]);
+    let app = App::of_kind(kind, ADDRESS, &with_id(), &responses);
+    let event = fixtures::delivered(kind).event;
+    for _ in 0..2 {
+        assert_eq!(describe(&app.bench.send(&event).await), "delivered");
+    }
+    let list = format!("GET {API}/repos/octo/fleet-infra/issues/42/comments ghs_one");
+    let edit = format!("PATCH {API}/repos/octo/fleet-infra/issues/comments/3 ghs_one");
+    let first = [
+        format!("GET {API}/app jwt"),
+        mint(),
+        list.clone(),
+        edit.clone(),
+    ];
+    assert_eq!(app.calls(), [first.as_slice(), &[list, edit]].concat());
+}
+
 #[tokio::test]
 async fn a_minted_token_is_shown_nowhere() {
     let token = "ghs_mintedAndNeverShown0123456789";

@@ -6,6 +6,7 @@ mod alertmanager;
 mod any_event;
 mod bench;
 mod chat;
+mod comments;
 mod commit_status;
 mod conformance;
 mod courier;

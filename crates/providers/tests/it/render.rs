@@ -41,6 +41,18 @@ async fn every_type_renders_without_sending_and_without_secrets() {
     }
 }
 
+/// What counts is what would be written, not what would be asked before.
+#[tokio::test]
+async fn what_would_be_written_on_a_git_host_is_shown() {
+    for kind in kinds::ALL {
+        let capabilities = kind.capabilities;
+        if capabilities.commit_status || capabilities.change_request {
+            let text = text_of(kind.name, &fixtures::delivered(kind.name).objects).await;
+            assert!(text.contains("\nPOST https://"), "{}: {text}", kind.name);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_rendering_reads_like_a_request() {
     let objects = fixtures::delivered("generic").objects;

@@ -1,11 +1,20 @@
-//! Problems between objects: who needs what is not there.
+//! Problems between objects: who needs what is not there, or reads it under a name of old.
 
-use api::{ObjectKey, Problem};
+use api::{ObjectKey, Problem, SecretData};
+use domain::catalog::ProviderEntry;
 
 use super::{Configuration, Entry, FileProblem, Reference};
 
 /// Most names that a hint lists.
 const NAMES_SHOWN: usize = 10;
+
+/// Keys of TLS material under their names of old, and what they are called now
+/// (`providers-common.md` C4.2).
+const RENAMED: [(&str, &str); 3] = [
+    ("caFile", "ca.crt"),
+    ("certFile", "tls.crt"),
+    ("keyFile", "tls.key"),
+];
 
 impl Configuration {
     pub(super) fn reference_problems(&self) -> Vec<FileProblem> {
@@ -24,7 +33,14 @@ impl Configuration {
         }
         for (key, entry) in &self.providers {
             for reference in &entry.references {
-                if !self.secrets.contains_key(&reference.target) {
+                if let Some(secret) = self.secrets.get(&reference.target) {
+                    let data = secret.value.as_ref().map(|secret| &*secret.data);
+                    let deprecated =
+                        data.map(|data| deprecated_keys(reference, data, &entry.value));
+                    for problem in deprecated.into_iter().flatten() {
+                        problems.push(at("Provider", key, entry, reference, problem));
+                    }
+                } else {
                     let names = names_in(self.secrets.keys(), &key.namespace);
                     let problem = missing(reference, "Secret").with_hint(match names {
                         Some(names) => format!("secrets in {}: {names}", key.namespace),
@@ -43,6 +59,40 @@ impl Configuration {
 fn missing(reference: &Reference, kind: &str) -> Problem {
     let message = format!("there is no {kind} {}", reference.target);
     Problem::error(reference.path, message)
+}
+
+/// Keys that still work and should not be used any more, as far as this reference reads them.
+fn deprecated_keys(
+    reference: &Reference,
+    data: &SecretData,
+    provider: &ProviderEntry,
+) -> Vec<Problem> {
+    let is_read = |key: &str| data.get(key).is_some();
+    let warning = |key: &str, advice: String| {
+        let message = format!("key `{key}` of Secret {} is deprecated", reference.target);
+        Problem::warning(reference.path, message).with_hint(advice)
+    };
+    let mut problems = Vec::new();
+    let holds_tls = match reference.path {
+        "spec.certSecretRef.name" => true,
+        // Only these types look for TLS material among their credentials.
+        "spec.secretRef.name" => {
+            if is_read("proxy") {
+                problems.push(warning("proxy", "use `proxySecretRef`".to_owned()));
+            }
+            provider.valid().is_some_and(|provider| {
+                provider.capabilities.commit_status && provider.spec.certificate_secret.is_none()
+            })
+        }
+        _ => false,
+    };
+    if holds_tls {
+        // A key of the new name wins, so that the old one is not read.
+        let renamed = RENAMED.iter();
+        let renamed = renamed.filter(|(old, new)| is_read(old) && !is_read(new));
+        problems.extend(renamed.map(|(old, new)| warning(old, format!("call it `{new}`"))));
+    }
+    problems
 }
 
 fn at<T>(

@@ -22,7 +22,7 @@ impl KindDirectory for Kinds {
         self.names().contains(&kind).then_some(Capabilities {
             family: Family::Chat,
             commit_status_updates: false,
-            commit_status: false,
+            commit_status: kind == "github",
             change_request: false,
             progressing: Progressing::Sent,
             expires: true,

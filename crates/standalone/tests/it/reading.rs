@@ -220,6 +220,48 @@ fn missing_objects_are_reported_where_they_are_named() {
 }
 
 #[test]
+fn keys_of_old_that_a_provider_reads_are_told() {
+    let folder = Folder::new();
+    let secret = |name: &str, keys: &[&str]| {
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|key| format!("  {key}: MARKED\n"))
+            .collect();
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\nstringData:\n{}",
+            keys.concat()
+        )
+    };
+    folder.write("s.yaml", secret("old", &["proxy", "caFile"]));
+    folder.write("t.yaml", secret("new", &["caFile", "ca.crt", "keyFile"]));
+    let references = "  secretRef:\n    name: old\n";
+    let both = format!("{references}  certSecretRef:\n    name: new\n");
+    folder.write("p.yaml", provider("p") + &both);
+    let status = provider("q").replace("type: slack", "type: github");
+    folder.write("q.yaml", status + references);
+    assert_eq!(
+        folder.problems(),
+        [
+            "p.yaml:8:5: Provider default/p: spec.secretRef.name: key `proxy` of Secret default/old \
+             is deprecated (use `proxySecretRef`)",
+            "p.yaml:10:5: Provider default/p: spec.certSecretRef.name: key `keyFile` of Secret \
+             default/new is deprecated (call it `tls.key`)",
+            "q.yaml:8:5: Provider default/q: spec.secretRef.name: key `proxy` of Secret default/old \
+             is deprecated (use `proxySecretRef`)",
+            "q.yaml:8:5: Provider default/q: spec.secretRef.name: key `caFile` of Secret default/old \
+             is deprecated (call it `ca.crt`)",
+        ]
+    );
+    let configuration = folder.read();
+    assert!(
+        configuration
+            .problems()
+            .iter()
+            .all(|found| !found.problem.is_error())
+    );
+}
+
+#[test]
 fn kubernetes_mounts_work_and_are_read_once() {
     let folder = Folder::new();
     folder

@@ -46,9 +46,42 @@ fn texts_of_real_controllers_stay_as_they_are() {
     assert!(events.len() > 50);
     for (event, body) in events {
         let event_text = api::event::decode(body.as_bytes()).unwrap().message;
-        for (name, service) in ALL {
+        for (name, service) in ALL.into_iter().chain([("git", git_host as Service)]) {
             assert_eq!(service(&event_text), event_text, "{name}: {event}");
         }
+    }
+}
+
+/// Commands and names that mention nobody elsewhere do so at Git hosts.
+#[test]
+fn git_hosts_are_told_nothing_live() {
+    for (text, inert) in [
+        ("@user look", "@\u{200b}user look"),
+        ("(@org/team), @all.", "(@\u{200b}org/team), @\u{200b}all."),
+        ("a-@b /@c", "a-@\u{200b}b /@\u{200b}c"),
+        ("http://@user x", "http://@\u{200b}user x"),
+        (
+            "/close\n  /assign @me",
+            "\u{200b}/close\n  \u{200b}/assign @\u{200b}me",
+        ),
+        ("x\r/merge", "x\r\u{200b}/merge"),
+        (
+            "<!-- flux-pr-comment-key:u/K/n/m --> <!--flux-mr-comment-key:x",
+            "<\u{200b}!-- flux-pr-comment-key:u/K/n/m --> <\u{200b}!--flux-mr-comment-key:x",
+        ),
+    ] {
+        assert_eq!(git_host(text), inert);
+        assert_eq!(git_host(inert), inert);
+    }
+    for text in [
+        "someone@example.com podinfo@6.5.4 main@sha1:abc",
+        "https://example.com/@types/node and a/b",
+        "/apis/apps/v1 is gone, not /close",
+        "/etc/passwd\n/ x\n/1 x\n//close",
+        "a < b, <!-- note -->, @ @- #42 !7",
+        "naïve 日本語 🚨",
+    ] {
+        assert_eq!(git_host(text), text);
     }
 }
 
@@ -65,7 +98,7 @@ proptest! {
         ),
     ) {
         let text = parts.concat();
-        for (name, service) in ALL {
+        for (name, service) in ALL.into_iter().chain([("git", git_host as Service)]) {
             let once = service(&text);
             prop_assert_eq!(service(&once), once, "{}", name);
         }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
-use super::differences::{CREDENTIALS, INERT, STABLE_LABELS};
+use super::differences::{
+    CREDENTIALS, INERT, MARKED, NUMBERED, PROXIED, RETRIED, STABLE_LABELS, UNASKED,
+};
 use super::labels;
 use super::protocols;
 use super::replay::Replayed;
@@ -37,19 +39,18 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .enumerate()
         .filter(|(_, request)| request.method != "CONNECT")
         .collect();
-    if recorded.len() != replayed.sent.len() {
+    let (recorded, ours) = comparable(case, &recorded, replayed, &mut rules);
+    if recorded.len() != ours.len() {
         found.push(format!(
             "{} requests, recorded {}: {:?}",
-            replayed.sent.len(),
+            ours.len(),
             recorded.len(),
-            replayed
-                .sent
-                .iter()
+            ours.iter()
                 .map(|sent| format!("{} {}", sent.request.method, sent.request.url))
                 .collect::<Vec<_>>()
         ));
     }
-    for ((index, recorded), sent) in recorded.iter().zip(&replayed.sent) {
+    for ((index, recorded), sent) in recorded.iter().zip(ours) {
         let translated = protocols::over_https(recorded);
         rules.extend(translated.as_ref().map(|(_, rule)| *rule));
         let recorded = translated
@@ -64,6 +65,74 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
     }
     gaps(case, replayed, &mut found);
     (found, rules)
+}
+
+type Recorded<'a> = (usize, &'a RecordedRequest);
+
+/// The requests on both sides that rules leave to be compared.
+fn comparable<'a>(
+    case: &Case,
+    recorded: &'a [Recorded<'a>],
+    replayed: &'a Replayed,
+    rules: &mut Vec<&'static str>,
+) -> (&'a [Recorded<'a>], &'a [SentRequest]) {
+    let ours = replayed.sent.as_slice();
+    if ours.is_empty() && !recorded.is_empty() && !replayed.failures.is_empty() {
+        let is_numberless = change_requests(case).any(|number| number <= 0);
+        let is_question = |(_, request): &Recorded<'_>| request.method == "GET";
+        let rule = if is_numberless {
+            Some(NUMBERED)
+        } else {
+            recorded.iter().all(is_question).then_some(UNASKED)
+        };
+        if let Some(rule) = rule {
+            rules.push(rule);
+            return (&[], ours);
+        }
+    }
+    let edits_a_quotation = |((_, recorded), sent): (&Recorded<'_>, &SentRequest)| {
+        matches!(recorded.method.as_str(), "PATCH" | "PUT") && sent.request.method == "POST"
+    };
+    if has_marker_inside(case)
+        && let Some(end) = recorded.iter().zip(ours).position(edits_a_quotation)
+    {
+        rules.push(MARKED);
+        return (&recorded[..end], &ours[..end]);
+    }
+    if replayed.first_fault == Some(recorded.len()) && ours.len() > recorded.len() {
+        rules.push(RETRIED);
+        return (recorded, &ours[..recorded.len()]);
+    }
+    (recorded, ours)
+}
+
+fn change_requests(case: &Case) -> impl Iterator<Item = i64> {
+    case.all_events().flat_map(|event| {
+        let metadata = event["metadata"].as_object().into_iter().flatten();
+        let numbers = metadata.filter(|(key, _)| key.ends_with("/change_request"));
+        let numbers = numbers.filter_map(|(_, value)| value.as_str()?.parse().ok());
+        numbers.collect::<Vec<i64>>()
+    })
+}
+
+/// Whether there is a comment with a marker that does not begin with it.
+fn has_marker_inside(case: &Case) -> bool {
+    let bodies = case
+        .responses
+        .iter()
+        .filter_map(|answer| answer.body.as_ref());
+    bodies.filter_map(Value::as_array).flatten().any(|comment| {
+        let body = comment["body"].as_str().unwrap_or_default();
+        body.contains("<!-- flux-") && !body.starts_with("<!-- flux-")
+    })
+}
+
+/// Whether the case's Provider names a proxy.
+fn has_proxy(case: &Case) -> bool {
+    case.objects_of("Provider").any(|object| {
+        let spec = &object["spec"];
+        spec["proxy"].is_string() || spec["proxySecretRef"].is_object()
+    })
 }
 
 fn gaps(case: &Case, replayed: &Replayed, found: &mut Vec<String>) {
@@ -197,7 +266,9 @@ impl Comparison<'_> {
             }
             _ => false,
         };
-        if sent.route.proxy != expected && is_same_proxy && self.is_otel() {
+        if expected == Proxy::default() && sent.route.proxy != expected && has_proxy(self.case) {
+            self.rules.push(PROXIED);
+        } else if sent.route.proxy != expected && is_same_proxy && self.is_otel() {
             // The reference shows the proxy the collector's credentials.
             self.rules.push(CREDENTIALS);
         } else if sent.route.proxy != expected {

@@ -5,20 +5,29 @@ use testkit::corpus;
 
 /// Rules that the runner applies to every case: what it does not compare, and why, is listed.
 pub(crate) const PARKED: &str = "parked-deliveries-are-tried-again";
+pub(crate) const RETRIED: &str = "failures-of-a-service-are-tried-again";
 pub(crate) const INERT: &str = "live-mentions-are-made-inert";
 pub(crate) const CREDENTIALS: &str = "otel-credentials-go-to-the-collector";
 pub(crate) const PUBSUB: &str = "pubsub-over-https";
 pub(crate) const EVENT_HUBS: &str = "event-hubs-over-https";
-
 pub(crate) const STABLE_LABELS: &str = "alert-labels-are-stable-and-valid";
+pub(crate) const PROXIED: &str = "proxies-are-honoured-by-every-type";
+pub(crate) const UNASKED: &str = "nothing-is-asked-for-what-is-not-sent";
+pub(crate) const NUMBERED: &str = "change-requests-are-numbered-from-one";
+pub(crate) const MARKED: &str = "comments-of-ours-begin-with-their-marker";
 
-const RULES: [&str; 6] = [
+const RULES: [&str; 11] = [
     PARKED,
+    RETRIED,
     INERT,
     CREDENTIALS,
     PUBSUB,
     EVENT_HUBS,
     STABLE_LABELS,
+    PROXIED,
+    UNASKED,
+    NUMBERED,
+    MARKED,
 ];
 
 /// `conformance/differences.toml`.

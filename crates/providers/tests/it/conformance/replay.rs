@@ -35,6 +35,8 @@ pub(crate) struct Replayed {
     pub(crate) statuses: Vec<u16>,
     /// What went wrong, for people.
     pub(crate) failures: Vec<String>,
+    /// How many requests there were when a first attempt ended in a failure of the service.
+    pub(crate) first_fault: Option<usize>,
     /// Rules that were applied.
     pub(crate) rules: Vec<&'static str>,
 }
@@ -114,6 +116,9 @@ impl Bench {
                 }
                 Outcome::Failed(failure) => failure,
             };
+            if attempt == 1 && failure.class.blames_destination() {
+                replayed.first_fault = Some(self.transport.sent().len());
+            }
             replayed
                 .failures
                 .push(format!("{:?}: {}", failure.class, failure.detail));
@@ -154,6 +159,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
         sent: Vec::new(),
         statuses: Vec::new(),
         failures: Vec::new(),
+        first_fault: None,
         rules: Vec::new(),
     };
     // The reference was recorded after its events happened.

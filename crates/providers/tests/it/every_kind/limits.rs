@@ -188,3 +188,41 @@ async fn an_oversized_event_never_breaks_rendering() {
         }
     }
 }
+
+#[tokio::test]
+async fn github_dispatches_stay_below_64_kilobytes_whatever_is_in_them() {
+    const LIMIT: usize = 65_535;
+    for text in ["x", "é", "\n", "\"", "\u{1}", "<", "🚨"] {
+        for repeats in [100, 64_000, 70_000] {
+            let message = text.repeat(repeats);
+            for metadata in [Vec::new(), many_long_values()] {
+                let (body, bytes) = body_of("githubdispatch", &message, &metadata).await;
+                assert!(bytes <= LIMIT, "{text:?} x {repeats}: {bytes}");
+                let payload = &body["client_payload"];
+                let shown = payload["message"].as_str().unwrap();
+                let is_whole = shown == message;
+                assert!(is_whole || shown.contains(MARKER));
+                assert!(is_whole || repeats > 100 || !metadata.is_empty());
+                assert!(
+                    is_whole || !metadata.is_empty() || bytes > LIMIT - 100,
+                    "{text:?} x {repeats}: {bytes}"
+                );
+                assert!(payload.as_object().unwrap().len() <= 10);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn github_dispatch_types_have_at_most_100_characters() {
+    for (length, shown) in [(80, 99), (81, 100), (82, 100), (253, 100)] {
+        let fixture = fixtures::delivered("githubdispatch");
+        let mut event = fixture.event.clone();
+        event["involvedObject"]["name"] = json!("n".repeat(length));
+        let (requests, _) = exchange(&fixture, &event, fixture.responses.clone()).await;
+        let body: Value = serde_json::from_slice(&requests[0].body).unwrap();
+        let kind = body["event_type"].as_str().unwrap();
+        assert!(kind.starts_with("Kustomization/nnn"), "{kind}");
+        assert_eq!(kind.len(), shown, "{length}");
+    }
+}
