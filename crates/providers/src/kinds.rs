@@ -9,7 +9,9 @@ mod discord;
 mod generic;
 mod github;
 mod gitlab;
+mod matrix;
 mod ms_teams;
+mod nats;
 mod rocket;
 mod slack;
 
@@ -23,7 +25,9 @@ pub const ALL: &[&ProviderKind] = &[
     &generic::KIND_HMAC,
     &github::KIND,
     &gitlab::KIND,
+    &matrix::KIND,
     &ms_teams::KIND,
+    &nats::KIND,
     &rocket::KIND,
     &slack::KIND,
 ];

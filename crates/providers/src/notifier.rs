@@ -6,7 +6,7 @@ use domain::Notification;
 use domain::delivery::{Failure, Receipt};
 use domain::ports::{Clock, Memory};
 use futures::future::BoxFuture;
-use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
+use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions, StreamTransport};
 
 use crate::classify;
 use crate::shared::token_cache::TokenCache;
@@ -18,6 +18,8 @@ const LONGEST_LIST: usize = 4 << 20;
 pub struct AttemptContext<'a> {
     /// The way out.
     pub transport: &'a dyn HttpTransport,
+    /// The way out for protocols other than HTTP.
+    pub streams: &'a dyn StreamTransport,
     /// TLS and proxy of this Provider.
     pub route: &'a Route,
     /// Time left for the whole attempt, measured from its start.
@@ -49,7 +51,8 @@ impl AttemptContext<'_> {
         self.send_within(request, options).await
     }
 
-    fn time_left(&self) -> Duration {
+    /// Time left for the attempt; at least a millisecond.
+    pub fn time_left(&self) -> Duration {
         self.deadline
             .saturating_duration_since(tokio::time::Instant::now())
             .max(Duration::from_millis(1))
@@ -75,6 +78,12 @@ pub trait Notifier: Send + Sync {
         notification: &'a Notification,
         context: &'a AttemptContext<'a>,
     ) -> BoxFuture<'a, Result<Receipt, Failure>>;
+
+    /// What would be sent, as text for people, without credentials. Types that speak HTTP leave it
+    /// as it is: their requests are shown. The same input gives the same text.
+    fn preview(&self, _notification: &Notification) -> Option<Result<String, Failure>> {
+        None
+    }
 }
 
 /// The common case: one request, judged by its answer.

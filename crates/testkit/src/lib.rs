@@ -20,6 +20,7 @@ pub mod http_proxy;
 pub mod http_sink;
 pub mod memory;
 pub mod secrets;
+pub mod streams;
 pub mod yaml;
 
 pub use certificates::{Authority, Pair};
@@ -29,3 +30,4 @@ pub use http_proxy::HttpProxy;
 pub use http_sink::{Answer, HttpSink, SeenRequest};
 pub use memory::Facts;
 pub use secrets::Secrets;
+pub use streams::ScriptedStreams;

@@ -72,10 +72,12 @@ pub(crate) async fn start(
         allow: arguments.egress.egress_allow.clone(),
         deny: arguments.egress.egress_deny.clone(),
     };
+    let client = Arc::new(super::client(egress, registry)?);
     let courier = Courier::new(CourierSettings {
         catalog: catalog.clone(),
         secrets: current.clone(),
-        transport: Arc::new(super::client(egress, registry)?),
+        transport: client.clone(),
+        streams: client,
         memory: Arc::new(StoreMemory(store.clone())),
         clock: clock.clone(),
         max_tokens: MOST_TOKENS,

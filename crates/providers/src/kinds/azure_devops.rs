@@ -43,7 +43,7 @@ use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
@@ -59,6 +59,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Azure DevOps commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(AzureDevOps::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("azure_devops.rs"),

@@ -38,7 +38,7 @@ use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
@@ -54,6 +54,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "GitHub commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(GitHub::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("github.rs"),

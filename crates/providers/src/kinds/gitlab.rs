@@ -37,7 +37,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
@@ -52,6 +52,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "GitLab commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(GitLab::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("gitlab.rs"),

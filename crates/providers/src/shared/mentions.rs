@@ -59,6 +59,13 @@ pub(crate) fn teams(text: &str) -> String {
     })
 }
 
+/// Matrix: `@room`.
+///
+/// Source: <https://spec.matrix.org/latest/client-server-api/#user-and-room-mentions>.
+pub(crate) fn matrix(text: &str) -> String {
+    words(text, &["@room"])
+}
+
 /// The inside of a Slack token at the start of a text.
 fn slack_token(text: &str) -> Option<&str> {
     let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
@@ -157,11 +164,12 @@ mod tests {
 
     type Service = fn(&str) -> String;
 
-    const ALL: [(&str, Service); 4] = [
+    const ALL: [(&str, Service); 5] = [
         ("slack", slack),
         ("rocket", rocket),
         ("discord", discord),
         ("teams", teams),
+        ("matrix", matrix),
     ];
 
     #[test]
@@ -248,6 +256,12 @@ mod tests {
         ] {
             assert_eq!(discord(text), inert);
         }
+    }
+
+    #[test]
+    fn matrix_rooms_are_not_called() {
+        assert_eq!(matrix("hey @room!"), "hey @\u{200b}room!");
+        assert_eq!(matrix("@rooms a@room"), "@rooms a@room");
     }
 
     #[test]

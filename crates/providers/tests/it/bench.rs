@@ -11,10 +11,10 @@ use domain::ports::{Clock, Courier as _};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use outbound::HttpTransport;
+use outbound::{HttpTransport, StreamTransport};
 use providers::{Courier, CourierSettings, Directory};
 use serde_json::{Value, json};
-use testkit::{Facts, MovableClock, Secrets};
+use testkit::{Facts, MovableClock, ScriptedStreams, Secrets};
 
 /// Everything an attempt needs.
 pub(crate) struct Bench {
@@ -33,6 +33,16 @@ impl Bench {
         transport: Arc<dyn HttpTransport>,
         clock: Arc<MovableClock>,
     ) -> Self {
+        Self::with_streams(objects, transport, Arc::<ScriptedStreams>::default(), clock)
+    }
+
+    /// The same, with a way out for protocols other than HTTP.
+    pub(crate) fn with_streams(
+        objects: &[Value],
+        transport: Arc<dyn HttpTransport>,
+        streams: Arc<dyn StreamTransport>,
+        clock: Arc<MovableClock>,
+    ) -> Self {
         let secrets = Arc::new(Secrets::new());
         for secret in objects.iter().filter(|object| object["kind"] == "Secret") {
             secrets.apply(secret);
@@ -46,6 +56,7 @@ impl Bench {
             catalog: Arc::clone(&catalog),
             secrets: Arc::clone(&secrets) as _,
             transport,
+            streams,
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 10,

@@ -7,6 +7,7 @@
 
 mod compare;
 mod differences;
+mod nats;
 mod replay;
 
 use std::collections::BTreeSet;

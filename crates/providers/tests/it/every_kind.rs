@@ -4,6 +4,7 @@
 mod limits;
 mod network;
 mod secrecy;
+pub(crate) mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use api::Provider;
 use domain::delivery::{Failure, FailureClass};
 use domain::{Outcome, ValidProvider};
 use outbound::HttpRequest;
+use providers::kind::Protocol;
 use providers::{Directory, ProviderKind, kinds};
 use serde_json::{Value, json};
 use testkit::fixture::{Fixture, render_request};
@@ -21,6 +23,12 @@ use crate::bench::{Bench, describe};
 use crate::fixtures;
 
 pub(crate) use secrecy::marked_objects;
+
+/// The types that speak HTTP.
+pub(crate) fn http_kinds() -> impl Iterator<Item = &'static ProviderKind> {
+    let all = kinds::ALL.iter().copied();
+    all.filter(|kind| kind.protocol == Protocol::Http)
+}
 
 /// Sends an event to a fixture's Provider with these answers.
 pub(crate) async fn exchange(
@@ -60,7 +68,7 @@ fn the_list_is_sorted_and_every_type_is_found_by_its_name() {
 
 #[tokio::test]
 async fn rendering_is_deterministic() {
-    for kind in kinds::ALL {
+    for kind in http_kinds() {
         let fixture = fixtures::delivered(kind.name);
         let mut renderings = Vec::new();
         for _ in 0..2 {
@@ -108,7 +116,7 @@ async fn status_codes_mean_the_same_for_every_type() {
         (504, ServerFault),
         (599, ServerFault),
     ];
-    for kind in kinds::ALL {
+    for kind in http_kinds() {
         for (status, class) in CLASSES {
             let response = ScriptedResponse {
                 status: Some(status),
@@ -132,7 +140,7 @@ async fn status_codes_mean_the_same_for_every_type() {
 async fn retry_after_is_honoured_in_both_forms() {
     // The clock of the tests stands at 2024-03-05T09:10:11Z.
     for (value, seconds) in [("7", 7), ("Tue, 05 Mar 2024 09:10:41 GMT", 30)] {
-        for kind in kinds::ALL {
+        for kind in http_kinds() {
             for status in [429, 503] {
                 let response = ScriptedResponse {
                     status: Some(status),
@@ -153,7 +161,7 @@ async fn retry_after_is_honoured_in_both_forms() {
 
 #[tokio::test]
 async fn a_lost_connection_is_tried_again() {
-    for kind in kinds::ALL {
+    for kind in http_kinds() {
         let response = ScriptedResponse {
             close: true,
             ..ScriptedResponse::default()
@@ -165,7 +173,7 @@ async fn a_lost_connection_is_tried_again() {
 
 #[tokio::test]
 async fn an_event_without_any_metadata_is_no_accident() {
-    for kind in kinds::ALL {
+    for kind in http_kinds() {
         let fixture = fixtures::delivered(kind.name);
         let mut event = fixture.event.clone();
         event.as_object_mut().unwrap().remove("metadata");

@@ -9,7 +9,8 @@ use serde_json::Value;
 use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
-use super::differences::INERT;
+use super::differences::{INERT, MATRIX_V3};
+use super::nats;
 use super::replay::Replayed;
 
 /// Headers that say who we are, and `Referer`, which the reference's client adds to redirects.
@@ -33,7 +34,7 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .requests
         .iter()
         .enumerate()
-        .filter(|(_, request)| request.method != "CONNECT")
+        .filter(|(_, request)| request.method != "CONNECT" && !nats::is_published(request))
         .collect();
     if recorded.len() != replayed.sent.len() {
         found.push(format!(
@@ -56,6 +57,7 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         comparison.request(*index, recorded, sent);
     }
     gaps(case, replayed, &mut found);
+    found.extend(nats::compare(case, &replayed.published));
     (found, rules)
 }
 
@@ -100,7 +102,14 @@ impl Comparison<'_> {
             url.set_username("").unwrap();
             url.set_password(None).unwrap();
         }
-        self.text(&place, "url", &recorded.url, url.as_str());
+        let newer = recorded
+            .url
+            .replace("/_matrix/client/r0/", "/_matrix/client/v3/");
+        if newer != recorded.url && newer == url.as_str() {
+            self.rules.push(MATRIX_V3);
+        } else {
+            self.text(&place, "url", &recorded.url, url.as_str());
+        }
         self.headers(&place, recorded, &headers);
         self.route(index, recorded, sent);
         self.body(&place, recorded, &request.body);

@@ -7,7 +7,10 @@ use testkit::corpus;
 pub(crate) const PARKED: &str = "parked-deliveries-are-tried-again";
 pub(crate) const INERT: &str = "live-mentions-are-made-inert";
 
-const RULES: [&str; 2] = [PARKED, INERT];
+/// Version 3 of the Matrix client API is tried before the recorded one.
+pub(crate) const MATRIX_V3: &str = "matrix-speaks-version-3";
+
+const RULES: [&str; 3] = [PARKED, INERT, MATRIX_V3];
 
 /// `conformance/differences.toml`.
 #[derive(Debug, Deserialize)]

@@ -18,6 +18,7 @@ use testkit::corpus::Case;
 use testkit::{Authority, Facts, MovableClock, Pair, ScriptedTransport, Secrets, SentRequest};
 
 use super::differences::PARKED;
+use super::nats;
 
 /// Hosts whose certificates only the CA in a case's Secret verifies.
 const PRIVATE_HOSTS: [&str; 3] = [
@@ -30,6 +31,8 @@ const PRIVATE_HOSTS: [&str; 3] = [
 pub(crate) struct Replayed {
     /// The requests, in order.
     pub(crate) sent: Vec<SentRequest>,
+    /// The messages to NATS, in order.
+    pub(crate) published: Vec<nats::Published>,
     /// The event server's answers.
     pub(crate) statuses: Vec<u16>,
     /// What went wrong, for people.
@@ -48,6 +51,7 @@ pub(crate) fn missing_kind(case: &Case) -> Option<String> {
 struct Bench {
     clock: Arc<MovableClock>,
     transport: Arc<ScriptedTransport>,
+    servers: Arc<nats::Servers>,
     facts: Arc<Facts>,
     catalog: Arc<Catalog>,
     courier: Courier,
@@ -69,12 +73,14 @@ impl Bench {
         let transport = ScriptedTransport::new(Arc::clone(&clock), case.responses.clone())
             .with_private_hosts(&PRIVATE_HOSTS);
         let transport = Arc::new(transport);
+        let servers = Arc::new(nats::Servers::of(case));
         let facts = Arc::new(Facts::default());
         let catalog = Arc::new(Catalog::new(snapshot(&of("Provider"), &of("Alert"))));
         let courier = Courier::new(CourierSettings {
             catalog: Arc::clone(&catalog),
             secrets: Arc::new(secrets),
             transport: Arc::clone(&transport) as _,
+            streams: Arc::clone(&servers) as _,
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 100,
@@ -83,6 +89,7 @@ impl Bench {
         Self {
             clock,
             transport,
+            servers,
             facts,
             catalog,
             courier,
@@ -147,6 +154,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
     };
     let mut replayed = Replayed {
         sent: Vec::new(),
+        published: Vec::new(),
         statuses: Vec::new(),
         failures: Vec::new(),
         rules: Vec::new(),
@@ -182,6 +190,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
         }
     }
     replayed.sent = bench.transport.sent();
+    replayed.published = bench.servers.published();
     replayed
 }
 

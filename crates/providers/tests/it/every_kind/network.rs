@@ -5,12 +5,12 @@ use std::sync::Arc;
 use domain::Outcome;
 use outbound::{Client, ClientSettings};
 use prometheus_client::registry::Registry;
-use providers::kinds;
 use serde_json::{Value, json};
 use testkit::fixture::Fixture;
 use testkit::{Answer, Authority, HttpProxy, HttpSink, Pair, ScriptedResponse};
 use url::Url;
 
+use super::http_kinds;
 use crate::bench::{Bench, describe};
 use crate::fixtures;
 
@@ -88,7 +88,7 @@ async fn a_private_ca_and_a_client_certificate_are_used_by_every_type() {
     let authority = Authority::new();
     let server = authority.issue(&["127.0.0.1"]);
     let ours = authority.issue(&["fanfare"]);
-    for kind in kinds::ALL {
+    for kind in http_kinds() {
         let fixture = fixtures::delivered(kind.name);
         if fixed_host_of(kind.name).is_some() {
             // It cannot be moved to a server of ours; behind a proxy it can, see below.
@@ -128,7 +128,7 @@ async fn a_private_ca_and_a_client_certificate_are_used_by_every_type() {
 async fn every_type_goes_through_its_proxy_with_and_without_credentials() {
     let authority = Authority::new();
     let ours = authority.issue(&["fanfare"]);
-    for kind in kinds::ALL {
+    for kind in http_kinds() {
         let fixture = fixtures::delivered(kind.name);
         let host = host_of(kind.name, &fixture);
         let server = authority.issue(&[&host]);
