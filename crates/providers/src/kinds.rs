@@ -6,6 +6,7 @@ mod azure_devops;
 mod bitbucket;
 mod bitbucket_server;
 mod discord;
+mod email;
 mod generic;
 mod github;
 mod gitlab;
@@ -21,6 +22,7 @@ pub const ALL: &[&ProviderKind] = &[
     &bitbucket::KIND,
     &bitbucket_server::KIND,
     &discord::KIND,
+    &email::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
     &github::KIND,

@@ -88,6 +88,7 @@ mod tests {
         }
         assert_eq!(Arc::strong_count(&witness), 1 + MOST_IDLE);
         assert!(pool.take().is_some());
+        tokio::task::yield_now().await;
         tokio::time::advance(LONGEST_IDLE / 2).await;
         pool.put(Arc::clone(&witness));
         sleep(LONGEST_IDLE / 2 + Duration::from_millis(1)).await;

@@ -260,7 +260,7 @@ mod tests {
         let sent = String::from_utf8(sent).unwrap();
         assert_eq!(
             sent,
-            "SUB _INBOX.x 3\r\nUNSUB 3 1\r\nHPUB a _INBOX.x 32 34\r\n\
+            "SUB _INBOX.x 3\r\nUNSUB 3 1\r\nHPUB a _INBOX.x 30 32\r\n\
              NATS/1.0\r\nNats-Msg-Id: 7-k\r\n\r\n{}\r\n"
         );
     }
