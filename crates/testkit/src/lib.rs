@@ -20,6 +20,7 @@ pub mod http_proxy;
 pub mod http_sink;
 pub mod memory;
 pub mod secrets;
+pub mod servers;
 pub mod streams;
 pub mod yaml;
 

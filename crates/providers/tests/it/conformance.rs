@@ -16,6 +16,9 @@ use testkit::corpus::{self, Case};
 
 use differences::Differences;
 
+/// Types that only we have.
+const NOT_IN_THE_REFERENCE: [&str; 1] = ["email"];
+
 /// What playing recordings led to.
 #[derive(Default)]
 struct Report {
@@ -74,7 +77,8 @@ async fn what_goes_out_is_what_was_recorded_or_a_listed_difference() {
     let listed = Differences::load();
     let mut report = Report::default();
     report.play("_dispatch-gate", &listed).await;
-    for kind in providers::kinds::ALL {
+    let all = providers::kinds::ALL.iter();
+    for kind in all.filter(|kind| !NOT_IN_THE_REFERENCE.contains(&kind.name)) {
         report.play(kind.name, &listed).await;
     }
     for rule in &report.rules {

@@ -11,3 +11,4 @@ mod fixtures;
 mod github_api;
 mod github_app;
 mod render;
+mod servers;
