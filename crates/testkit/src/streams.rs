@@ -32,6 +32,7 @@ struct Shared {
     connections: VecDeque<Turns>,
     dialogue: Vec<Said>,
     targets: Vec<StreamTarget>,
+    hangs: bool,
 }
 
 enum Said {
@@ -51,6 +52,13 @@ impl ScriptedStreams {
         Self {
             shared: Arc::new(Mutex::new(shared)),
         }
+    }
+
+    /// The same, but the other side falls silent where it would hang up.
+    pub fn that_hang(connections: Vec<Turns>) -> Self {
+        let streams = Self::new(connections);
+        lock(&streams.shared).hangs = true;
+        streams
     }
 
     /// Whom connections were asked for.
@@ -104,9 +112,11 @@ pub fn parse(dialogue: &str) -> Vec<Turns> {
 fn lines(prefix: &str, bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_suffix("\r\n").unwrap_or(&text);
-    text.split("\r\n")
-        .map(|line| format!("{}\n", format!("{prefix} {line}").trim_end()))
-        .collect()
+    let lines = text.split("\r\n").map(|line| format!("{prefix} {line}"));
+    let lines: Vec<String> = lines
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect();
+    lines.concat()
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -183,6 +193,9 @@ impl AsyncRead for ScriptedStream {
             let turn = turn.replace(ECHO, &heard);
             this.unread.extend(turn.as_bytes());
             shared.dialogue.push(Said::Server(turn));
+        }
+        if this.unread.is_empty() && lock(&this.shared).hangs {
+            return Poll::Pending;
         }
         let length = this.unread.len().min(buffer.remaining());
         let bytes: Vec<u8> = this.unread.drain(..length).collect();

@@ -5,7 +5,7 @@
 //! | `address` | servers, separated by commas: `nats://host:4222`, or `tls://host:4222` to insist on TLS (required; here or in the Secret) |
 //! | `channel` | subject to publish to (required) |
 //! | Secret `creds` | a whole `.creds` file: JWT and seed; wins over all others |
-//! | Secret `nkey` | seed of an NKey (`SU…`); wins over what follows |
+//! | Secret `nkey` | seed of an `NKey` (`SU…`); wins over what follows |
 //! | `username`, Secret `username` and `password` | user and password |
 //! | Secret `token` | token |
 //! | `certSecretRef` | CA and client certificate; insists on TLS |
@@ -232,13 +232,12 @@ impl Notifier for Nats {
             }
             // A connection that waited may be gone, or its user no longer welcome; only what a fresh
             // one says counts.
-            let (taken, session) = match taken {
-                Some(taken) => taken,
-                None => {
-                    let mut session = self.connect(context).await?;
-                    let done = self.publish(&mut session, notification, &payload).await?;
-                    (done, session)
-                }
+            let (taken, session) = if let Some(taken) = taken {
+                taken
+            } else {
+                let mut session = self.connect(context).await?;
+                let done = self.publish(&mut session, notification, &payload).await?;
+                (done, session)
             };
             self.pool.put(session);
             Ok(Receipt {

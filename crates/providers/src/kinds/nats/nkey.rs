@@ -175,7 +175,7 @@ mod tests {
             "",
             "hello",
             &damaged,
-            &SEED[..57],
+            SEED.get(..57).unwrap(),
             &SEED.replacen("SU", "SA", 1),
         ] {
             let error = UserKey::parse(text.as_bytes(), "nkey").err().unwrap();

@@ -87,6 +87,70 @@ async fn a_connection_that_is_refused_or_lost_at_any_point_is_tried_again() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_silent_other_side_ends_with_the_time_of_the_attempt() {
+    for kind in stream_kinds() {
+        let fixture = fixtures::delivered(kind.name);
+        for turns in 0..fixture.turns[0].len() {
+            let start = tokio::time::Instant::now();
+            let streams = Arc::new(ScriptedStreams::that_hang(cut(&fixture, turns, None)));
+            let outcome = bench(&fixture.objects, &streams).send(&fixture.event).await;
+            let said = describe(&outcome);
+            assert!(
+                said.starts_with("unreachable: "),
+                "{} {turns}: {said}",
+                kind.name
+            );
+            let taken = start.elapsed();
+            assert!(
+                taken.as_secs_f64() < 15.1,
+                "{} {turns}: {taken:?}",
+                kind.name
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_nats_server_leaves_time_for_the_next_one() {
+    let fixture = fixtures::of("nats")
+        .into_iter()
+        .find(|one| one.name == "second-server");
+    let fixture = fixture.unwrap();
+    let connections = vec![Turns::new(), fixture.turns[1].clone()];
+    let streams = Arc::new(ScriptedStreams::that_hang(connections));
+    let outcome = bench(&fixture.objects, &streams).send(&fixture.event).await;
+    assert_eq!(describe(&outcome), "delivered");
+    assert_eq!(streams.targets().len(), 2);
+}
+
+#[tokio::test]
+async fn check_and_a_failed_delivery_use_the_same_words() {
+    for kind in stream_kinds() {
+        let fixture = fixtures::delivered(kind.name);
+        for (field, value) in [("address", "gopher://x"), ("channel", " "), ("address", "")] {
+            let mut object = fixture.objects[0].clone();
+            object["spec"][field] = json!(value);
+            object["spec"].as_object_mut().unwrap().remove("secretRef");
+            let provider = api::Provider::from_object(Arc::new(object.clone()));
+            let problems = (kind.check)(&provider);
+            let wanted = format!("spec.{field}");
+            let problem = problems.iter().find(|problem| problem.path == wanted);
+            let problem = problem.unwrap_or_else(|| panic!("{} {field}: {problems:?}", kind.name));
+            assert!(problem.is_error());
+
+            let bench = bench(&fixture.objects, &Arc::default());
+            let event = crate::bench::clean(&fixture.event);
+            let delivery = bench.try_plan(&event).unwrap();
+            bench.apply(&object);
+            let delivering = domain::ports::Courier::deliver(&bench.courier, &delivery, &event, 1);
+            let said = describe(&delivering.await);
+            assert!(said.contains(&problem.message), "{said}");
+            assert!(said.starts_with("misconfigured: "), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn nonsense_from_the_other_side_is_a_failure_at_every_turn() {
     for kind in stream_kinds() {

@@ -112,7 +112,7 @@ async fn message(stream: &mut BufStream<TcpStream>) -> (String, String) {
     let mut words = head.split(' ');
     assert_eq!(words.next(), Some("MSG"), "{head}");
     let subject = words.next().unwrap().to_owned();
-    let mut payload = vec![0; words.last().unwrap().parse().unwrap()];
+    let mut payload = vec![0; words.next_back().unwrap().parse().unwrap()];
     stream.read_exact(&mut payload).await.unwrap();
     line(stream).await;
     (subject, String::from_utf8(payload).unwrap())
@@ -333,7 +333,8 @@ async fn creds_files_log_in_where_an_operator_rules() {
         "{said}"
     );
     assert!(
-        !said.contains(&user_jwt[..20]) && !said.contains(&foreign.seed()[..10]),
+        !said.contains(user_jwt.get(..20).unwrap())
+            && !said.contains(foreign.seed().get(..10).unwrap()),
         "{said}"
     );
 }
@@ -566,7 +567,7 @@ fn base32(bytes: &[u8]) -> String {
     for byte in bytes {
         write!(bits, "{byte:08b}").unwrap();
     }
-    while bits.len() % 5 != 0 {
+    while !bits.len().is_multiple_of(5) {
         bits.push('0');
     }
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
