@@ -216,6 +216,49 @@ async fn secrets_that_are_sent_back_leak_nowhere() {
 }
 
 #[tokio::test]
+async fn nats_credentials_that_are_sent_back_leak_nowhere() {
+    const SEED: &str = "SUAC7QAMOM5FKGJ5TT4YL7WWCNWFINGJLZMHADIZIEG6HPSFRQPEMA32EY";
+    const JWT: &str =
+        "eyJtYXJrZWQtand0LWhlYWRlciI.eyJtYXJrZWQtand0LWNsYWltcyI.bWFya2VkLWp3dC1zaWduYXR1cmU";
+    let creds = format!(
+        "-----BEGIN NATS USER JWT-----\n{JWT}\n------END NATS USER JWT------\n\
+         -----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"
+    );
+    let fixture = fixtures::delivered("nats");
+    for (secret, address, hidden) in [
+        (json!({"creds": creds}), "nats://a.example.com", JWT),
+        (json!({"nkey": SEED}), "nats://a.example.com", SEED),
+        (
+            json!({"token": "marked-token-1"}),
+            "nats://a.example.com",
+            "marked-token-1",
+        ),
+        (
+            json!({}),
+            "nats://b,nats://someone:marked-password-1@a.example.com",
+            "marked-password-1",
+        ),
+        (
+            json!({"address": "b,marked-token-2@a.example.com"}),
+            "",
+            "marked-token-2",
+        ),
+    ] {
+        let mut objects = fixture.objects.clone();
+        objects[0]["spec"]["address"] = json!(address);
+        objects[1]["stringData"] = secret;
+        let info = "INFO {\"nonce\":\"abc\",\"headers\":true}\r\n".to_owned();
+        let turns = vec![info, format!("-ERR 'Authorization Violation {ECHO}'\r\n")];
+        let streams = Arc::new(ScriptedStreams::new(vec![turns.clone(), turns]));
+        let outcome = bench(&objects, &streams).send(&fixture.event).await;
+        let said = describe(&outcome);
+        assert!(said.starts_with("misconfigured: "), "{said}");
+        assert!(said.contains("Authorization Violation CONNECT"), "{said}");
+        assert!(!said.contains(hidden), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn broken_credentials_are_named_and_never_shown() {
     for kind in stream_kinds() {
         for (key, value) in [

@@ -46,22 +46,12 @@ impl Homeserver {
         let port = free.local_addr().unwrap().port();
         drop(free);
         let file = configure(folder.path(), port, messages_per_second, burst);
-        let synapse = |extra: &[&str]| {
-            let mut command = Command::new(&python);
-            command
-                .args(["-m", "synapse.app.homeserver", "-c"])
-                .arg(&file)
-                .args(extra);
-            command.current_dir(folder.path());
-            command
-        };
-        let keys = synapse(&["--generate-keys"]).output().unwrap();
-        assert!(
-            keys.status.success(),
-            "{}",
-            String::from_utf8_lossy(&keys.stderr)
-        );
-        let mut running = Running::start(&mut synapse(&[]), &folder.path().join("log"));
+        let mut synapse = Command::new(&python);
+        synapse
+            .args(["-m", "synapse.app.homeserver", "-c"])
+            .arg(&file);
+        synapse.current_dir(folder.path());
+        let mut running = Running::start(&mut synapse, &folder.path().join("log"));
         let settings = ClientSettings::new("fanfare/test".parse().unwrap());
         let mut server = Account {
             base: format!("http://127.0.0.1:{port}"),
@@ -196,6 +186,9 @@ fn configure(folder: &Path, port: u16, per_second: &str, burst: u32) -> std::pat
          \x20 resources: [{{names: [client]}}]\n"
     );
     fs::write(&file, text).unwrap();
+    // A version and a seed in base64; Synapse would take another start to make one.
+    let key = "ed25519 a_test AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\n";
+    fs::write(folder.join("signing.key"), key).unwrap();
     file
 }
 
