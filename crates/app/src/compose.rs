@@ -76,10 +76,12 @@ pub(crate) async fn engine(
         deny: arguments.egress.egress_deny.clone(),
         refuse_loopback: sources.refuse_loopback,
     };
+    let client = Arc::new(client(egress, registry)?);
     let courier = Arc::new(Courier::new(CourierSettings {
         catalog: sources.catalog.clone(),
         secrets: sources.secrets,
-        transport: Arc::new(client(egress, registry)?),
+        transport: client.clone(),
+        streams: client,
         memory: Arc::new(MemoryWhileAlone {
             memory: StoreMemory(store.clone()),
             is_alone: sources.is_alone,

@@ -33,7 +33,7 @@ use crate::pools::{PoolKey, Pools};
 use crate::proxy::{Proxy, ProxyEnvironment, ProxyScheme, ProxyUrl};
 use crate::redirect::{self, MOST_REDIRECTS, Redirect};
 use crate::resolver::{Resolver, SystemResolver};
-use crate::stream::BoxedStream;
+use crate::stream::{BoxedStream, StreamTarget, StreamTransport};
 use crate::transport::{HttpRequest, HttpResponse, HttpTransport, Route};
 use crate::trust::{SystemRoots, TlsSource};
 use crate::tunnel;
@@ -143,6 +143,43 @@ impl HttpTransport for Client {
     }
 }
 
+impl StreamTransport for Client {
+    fn connect<'a>(
+        &'a self,
+        target: &'a StreamTarget,
+        route: &'a Route,
+    ) -> BoxFuture<'a, Result<BoxedStream, HttpError>> {
+        async move {
+            let peer = Peer::new(target.scheme, &target.host, target.port);
+            let connector = self.connector(route, explicit(&route.proxy));
+            connector.reach(&peer).await
+        }
+        .boxed()
+    }
+
+    fn start_tls<'a>(
+        &'a self,
+        stream: BoxedStream,
+        target: &'a StreamTarget,
+        route: &'a Route,
+    ) -> BoxFuture<'a, Result<BoxedStream, HttpError>> {
+        async move {
+            let peer = Peer::new(target.scheme, &target.host, target.port);
+            let connector = self.connector(route, None);
+            let config = connector.tls.config().await;
+            let mut config = config
+                .map(Arc::unwrap_or_clone)
+                .map_err(|reason| HttpError::Tls {
+                    endpoint: peer.endpoint.clone(),
+                    reason,
+                })?;
+            config.alpn_protocols.clear();
+            self.dialer.tls(stream, &peer, Arc::new(config)).await
+        }
+        .boxed()
+    }
+}
+
 impl Client {
     /// A client with its counters in `registry`.
     pub fn new(settings: ClientSettings, registry: &mut Registry) -> Self {
@@ -165,39 +202,6 @@ impl Client {
             pools: Pools::new(settings.max_pools, settings.idle_timeout.saturating_mul(10)),
             metrics: Metrics::register(registry),
         }
-    }
-
-    /// Opens a guarded connection for another protocol than HTTP, through the route's proxy if it
-    /// names one; the environment's proxies are for HTTP only.
-    pub async fn dial(
-        &self,
-        host: &str,
-        port: u16,
-        route: &Route,
-    ) -> Result<BoxedStream, HttpError> {
-        let connector = self.connector(route, explicit(&route.proxy));
-        connector.reach(&Peer::new("tcp", host, port)).await
-    }
-
-    /// Speaks TLS over such a connection, by the route's certificates.
-    pub async fn start_tls(
-        &self,
-        stream: BoxedStream,
-        host: &str,
-        port: u16,
-        route: &Route,
-    ) -> Result<BoxedStream, HttpError> {
-        let peer = Peer::new("tls", host, port);
-        let connector = self.connector(route, None);
-        let config = connector.tls.config().await;
-        let mut config = config
-            .map(Arc::unwrap_or_clone)
-            .map_err(|reason| HttpError::Tls {
-                endpoint: peer.endpoint.clone(),
-                reason,
-            })?;
-        config.alpn_protocols.clear();
-        self.dialer.tls(stream, &peer, Arc::new(config)).await
     }
 
     /// Sends a request and follows its redirects, all within one deadline.

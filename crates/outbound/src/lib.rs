@@ -1,7 +1,7 @@
-//! How we dial out: one HTTP client, TLS, proxy, limits, redaction.
+//! How we dial out: one HTTP client, connections for other protocols, TLS, proxy, limits, redaction.
 //!
-//! Every HTTP request to an address that a user chose goes through [`Client`], behind the
-//! [`HttpTransport`] trait. One client serves the whole process; connections are pooled per TLS and
+//! Every request to an address that a user chose goes through [`Client`], behind the
+//! [`HttpTransport`] trait or, for protocols other than HTTP, behind [`StreamTransport`]. One client serves the whole process; connections are pooled per TLS and
 //! proxy setting ([`Route`]). Addresses that must not be dialled are refused after name resolution
 //! ([`EgressPolicy`]), redirects stay on the same host, bodies and times are bounded
 //! ([`SendOptions`]), and no error or `Debug` output of this crate shows a path, a query, user
@@ -42,6 +42,6 @@ pub use proxy::{Proxy, ProxyEnvironment, ProxyScheme, ProxyUrl, ProxyUrlError};
 pub use redact::{Redactor, url_for_humans};
 pub use resolver::{Resolver, SystemResolver};
 pub use retry_after::retry_after;
-pub use stream::{BoxedStream, Stream};
+pub use stream::{BoxedStream, Stream, StreamTarget, StreamTransport};
 pub use tls::{CaTrust, TlsMaterial, TlsMaterialError, TlsPem};
 pub use transport::{HttpRequest, HttpResponse, HttpTransport, Route};

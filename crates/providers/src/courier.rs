@@ -21,7 +21,7 @@ use domain::{
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use outbound::{HttpTransport, Redactor};
+use outbound::{HttpTransport, Redactor, StreamTransport};
 use tokio::time::Instant;
 
 use crate::identity::Identities;
@@ -46,6 +46,8 @@ pub struct CourierSettings {
     pub secrets: Arc<dyn SecretReader>,
     /// The way out.
     pub transport: Arc<dyn HttpTransport>,
+    /// The way out for protocols other than HTTP.
+    pub streams: Arc<dyn StreamTransport>,
     /// Facts remembered between deliveries.
     pub memory: Arc<dyn Memory>,
     /// Wall-clock time.
@@ -65,6 +67,7 @@ pub struct Courier {
     catalog: Arc<Catalog>,
     secrets: Arc<dyn SecretReader>,
     transport: Arc<dyn HttpTransport>,
+    streams: Arc<dyn StreamTransport>,
     memory: Arc<dyn Memory>,
     clock: Arc<dyn Clock>,
     tokens: TokenCache,
@@ -79,6 +82,7 @@ impl Courier {
             catalog: settings.catalog,
             secrets: settings.secrets,
             transport: settings.transport,
+            streams: settings.streams,
             memory: settings.memory,
             clock: settings.clock,
             tokens: TokenCache::new(settings.max_tokens)
@@ -137,6 +141,7 @@ impl Courier {
         let deadline = Instant::now() + provider.timeout;
         let context = AttemptContext {
             transport: &transport,
+            streams: &*self.streams,
             route: &built.route,
             deadline,
             memory: &*self.memory,

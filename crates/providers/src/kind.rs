@@ -15,6 +15,16 @@ pub enum Guarantee {
     AtLeastOnce,
 }
 
+/// What a type speaks with its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP, through [`outbound::HttpTransport`]. The rules for statuses, redirects and
+    /// `Retry-After` hold.
+    Http,
+    /// Another protocol, by its name, through [`outbound::StreamTransport`].
+    Other(&'static str),
+}
+
 /// One provider type. Each file under `kinds/` has one as `pub(crate) const KIND`.
 pub struct ProviderKind {
     /// The type's name in `spec.type`.
@@ -25,6 +35,8 @@ pub struct ProviderKind {
     pub capabilities: Capabilities,
     /// How often a notification can arrive.
     pub guarantee: Guarantee,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Problems that show without Secrets: address forms, channels. Must not print the address.
     pub check: fn(&Provider) -> Vec<Problem>,
     /// Makes a notifier; no I/O.

@@ -9,6 +9,7 @@ mod bitbucket;
 mod bitbucket_server;
 mod datadog;
 mod discord;
+mod email;
 mod generic;
 mod gitea;
 mod gitea_pull_request_comment;
@@ -21,8 +22,10 @@ mod google_chat;
 mod google_pubsub;
 mod grafana;
 mod lark;
+mod matrix;
 mod mattermost;
 mod ms_teams;
+mod nats;
 mod ntfy;
 mod opsgenie;
 mod otel;
@@ -43,6 +46,7 @@ pub const ALL: &[&ProviderKind] = &[
     &bitbucket_server::KIND,
     &datadog::KIND,
     &discord::KIND,
+    &email::KIND,
     &generic::KIND,
     &generic::KIND_HMAC,
     &gitea::KIND,
@@ -56,8 +60,10 @@ pub const ALL: &[&ProviderKind] = &[
     &google_pubsub::KIND,
     &grafana::KIND,
     &lark::KIND,
+    &matrix::KIND,
     &mattermost::KIND,
     &ms_teams::KIND,
+    &nats::KIND,
     &ntfy::KIND,
     &opsgenie::KIND,
     &otel::KIND,

@@ -6,7 +6,7 @@ use domain::Notification;
 use domain::delivery::{Failure, FailureClass, Receipt};
 use domain::ports::{Clock, Memory};
 use futures::future::BoxFuture;
-use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
+use outbound::{HttpRequest, HttpResponse, HttpTransport, Route, SendOptions, StreamTransport};
 
 use crate::classify;
 use crate::identity::Identities;
@@ -22,6 +22,8 @@ const LONGEST_TOKEN_REQUEST: Duration = Duration::from_secs(10);
 pub struct AttemptContext<'a> {
     /// The way out.
     pub transport: &'a dyn HttpTransport,
+    /// The way out for protocols other than HTTP.
+    pub streams: &'a dyn StreamTransport,
     /// TLS and proxy of this Provider.
     pub route: &'a Route,
     /// Time left for the whole attempt, measured from its start.
@@ -92,7 +94,8 @@ impl AttemptContext<'_> {
         SendOptions::within(self.time_left().min(LONGEST_TOKEN_REQUEST))
     }
 
-    fn time_left(&self) -> Duration {
+    /// Time left for the attempt; at least a millisecond.
+    pub fn time_left(&self) -> Duration {
         self.deadline
             .saturating_duration_since(tokio::time::Instant::now())
             .max(Duration::from_millis(1))
@@ -124,6 +127,12 @@ pub trait Notifier: Send + Sync {
         notification: &'a Notification,
         context: &'a AttemptContext<'a>,
     ) -> BoxFuture<'a, Result<Receipt, Failure>>;
+
+    /// What would be sent, as text for people, without credentials. Types that speak HTTP leave it
+    /// as it is: their requests are shown. The same input gives the same text.
+    fn preview(&self, _notification: &Notification) -> Option<Result<String, Failure>> {
+        None
+    }
 }
 
 /// The common case: one request, judged by its answer.

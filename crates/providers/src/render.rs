@@ -1,7 +1,9 @@
 //! Shows what would be sent, without sending it: what `fanfare render` prints.
 //!
-//! The real notifier runs against a recorder that answers look-ups with "not found" or an empty list,
-//! and questions about tokens, users and versions with made-up ones. What is shown holds no credential. The same input gives the same text.
+//! The real notifier of a type that speaks HTTP runs against a recorder that answers look-ups with "not
+//! found" or an empty list, and questions about tokens, users and versions with made-up ones; other
+//! types are asked for a preview. What is shown holds no credential. The same input gives the same
+//! text.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +18,8 @@ use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use outbound::{
-    HttpError, HttpRequest, HttpResponse, HttpTransport, Redactor, Route, SendOptions,
-    url_for_humans,
+    BoxedStream, HttpError, HttpRequest, HttpResponse, HttpTransport, Redactor, Route, SendOptions,
+    StreamTarget, StreamTransport, url_for_humans,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -39,6 +41,8 @@ const HIDDEN: &str = "*****";
 pub struct Rendered {
     /// As they would be sent, credentials included.
     requests: Vec<HttpRequest>,
+    /// What a type that does not speak HTTP would send, redacted.
+    preview: Option<String>,
     redactor: Redactor,
     hides_paths: bool,
 }
@@ -56,12 +60,26 @@ pub async fn render(
     let built = courier::build_once(provider, secrets).await?;
     let status = delivery.content.commit_status.clone();
     let notification = courier::notification(delivery, event, status);
+    if let Some(preview) = built.notifier.preview(&notification) {
+        let redactor = built.redactor.clone();
+        let preview = preview.map_err(|failure| Failure {
+            detail: courier::clean(&redactor, &failure.detail),
+            ..failure
+        })?;
+        return Ok(Rendered {
+            requests: Vec::new(),
+            preview: Some(redactor.redact(&preview)),
+            redactor,
+            hides_paths: true,
+        });
+    }
     let recorder = Recorder {
         clock,
         requests: Mutex::default(),
     };
     let context = AttemptContext {
         transport: &recorder,
+        streams: &recorder,
         route: &built.route,
         deadline: tokio::time::Instant::now() + Duration::from_mins(1),
         memory: &NoMemory,
@@ -88,6 +106,7 @@ pub async fn render(
     }
     Ok(Rendered {
         requests,
+        preview: None,
         redactor,
         hides_paths: !matches!(
             provider.capabilities.family,
@@ -97,20 +116,20 @@ pub async fn render(
 }
 
 impl Rendered {
-    /// How many requests there are.
+    /// How many requests or messages there are.
     pub fn len(&self) -> usize {
-        self.requests.len()
+        self.requests.len() + usize::from(self.preview.is_some())
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.requests.is_empty()
+        self.len() == 0
     }
 
     /// The requests as text, one after the other: request line, headers, body; JSON is laid out.
     pub fn to_text(&self) -> String {
         let texts: Vec<String> = self.requests.iter().map(|one| self.text_of(one)).collect();
-        texts.join("\n")
+        self.preview.clone().unwrap_or_else(|| texts.join("\n"))
     }
 
     fn text_of(&self, request: &HttpRequest) -> String {
@@ -224,6 +243,26 @@ impl HttpTransport for Recorder<'_> {
             truncated: false,
         };
         async move { Ok(response) }.boxed()
+    }
+}
+
+impl StreamTransport for Recorder<'_> {
+    fn connect<'a>(
+        &'a self,
+        target: &'a StreamTarget,
+        _route: &'a Route,
+    ) -> BoxFuture<'a, Result<BoxedStream, HttpError>> {
+        let endpoint = target.endpoint();
+        async move { Err(HttpError::ConnectionLost { endpoint }) }.boxed()
+    }
+
+    fn start_tls<'a>(
+        &'a self,
+        _stream: BoxedStream,
+        target: &'a StreamTarget,
+        route: &'a Route,
+    ) -> BoxFuture<'a, Result<BoxedStream, HttpError>> {
+        self.connect(target, route)
     }
 }
 

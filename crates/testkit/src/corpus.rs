@@ -95,6 +95,12 @@ pub struct RecordedRequest {
     /// Parsed if it is JSON, else a string.
     #[serde(default)]
     pub body: Option<Value>,
+    /// NATS: where it was published.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// NATS: the options of CONNECT.
+    #[serde(default)]
+    pub connect: Option<Value>,
     /// The exact bytes.
     #[serde(default)]
     pub body_raw: Option<String>,

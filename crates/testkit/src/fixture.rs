@@ -1,5 +1,7 @@
 //! Fixture folders: a Provider, its Secrets, an event, and the exchange they lead to as text.
 //!
+//! Types that do not speak HTTP have `exchange.txt` instead, a dialogue in lines (see [`crate::streams`]).
+//!
 //! `exchange.http` reads from top to bottom: `>>>` starts a request, `<<<` its answer, `===` says what
 //! came of it. Answers are input, everything else is compared, or rewritten when the environment has
 //! `UPDATE_FIXTURES=1`.
@@ -14,7 +16,11 @@ use outbound::HttpRequest;
 use serde_json::Value;
 
 use crate::exchange::ScriptedResponse;
+use crate::streams::{self, Turns};
 use crate::{otlp, yaml};
+
+const EXCHANGE: &str = "exchange.http";
+const DIALOGUE: &str = "exchange.txt";
 
 /// One case of one type.
 #[derive(Clone, Debug)]
@@ -27,6 +33,9 @@ pub struct Fixture {
     pub event: Value,
     /// The answers, in order.
     pub responses: Vec<ScriptedResponse>,
+    /// What the other side says, for types that do not speak HTTP.
+    pub turns: Vec<Turns>,
+    file: &'static str,
     folder: PathBuf,
     exchange: String,
 }
@@ -55,13 +64,21 @@ impl Fixture {
         if folder.join("secret.yaml").exists() {
             objects.extend(yaml::documents(&read("secret.yaml")));
         }
-        let exchange = read("exchange.http");
+        let is_dialogue = folder.join(DIALOGUE).exists();
+        let file = if is_dialogue { DIALOGUE } else { EXCHANGE };
+        let exchange = read(file);
         let name = folder.file_name().expect("a folder's name");
         Self {
             name: name.to_string_lossy().into_owned(),
             objects,
             event: serde_json::from_str(&read("event.json")).expect("event.json"),
-            responses: parse_responses(&exchange),
+            responses: if is_dialogue {
+                Vec::new()
+            } else {
+                parse_responses(&exchange)
+            },
+            turns: streams::parse(&exchange),
+            file,
             folder: folder.to_owned(),
             exchange,
         }
@@ -69,11 +86,19 @@ impl Fixture {
 
     /// Compares the file with what happened; gives both where they differ.
     pub fn check(&self, requests: &[HttpRequest], outcome: &str) -> Result<(), String> {
-        let happened = self.render(requests, outcome);
+        self.compare(self.render(requests, outcome))
+    }
+
+    /// The same for a type that does not speak HTTP.
+    pub fn check_dialogue(&self, dialogue: &str, outcome: &str) -> Result<(), String> {
+        self.compare(format!("{dialogue}=== {outcome}\n"))
+    }
+
+    fn compare(&self, happened: String) -> Result<(), String> {
         if happened == self.exchange {
             return Ok(());
         }
-        let path = self.folder.join("exchange.http");
+        let path = self.folder.join(self.file);
         if is_update_wanted() {
             fs::write(&path, happened).expect("a writable fixture");
             return Ok(());

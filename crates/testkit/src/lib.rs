@@ -22,7 +22,9 @@ pub mod http_sink;
 pub mod memory;
 pub mod otlp;
 pub mod secrets;
+pub mod servers;
 pub mod service_accounts;
+pub mod streams;
 pub mod yaml;
 
 pub use alertmanager::Alertmanager;
@@ -34,3 +36,4 @@ pub use http_sink::{Answer, HttpSink, SeenRequest};
 pub use memory::Facts;
 pub use secrets::Secrets;
 pub use service_accounts::ServiceAccounts;
+pub use streams::ScriptedStreams;

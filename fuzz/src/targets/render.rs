@@ -135,6 +135,7 @@ fn attempt(
         catalog: Arc::clone(&catalog),
         secrets,
         transport: Arc::clone(&transport) as _,
+        streams: Arc::<testkit::ScriptedStreams>::default(),
         memory: Arc::new(Facts::default()),
         clock: Arc::clone(&clock) as _,
         max_tokens: 10,

@@ -47,7 +47,7 @@ fn check_file(path: &str, module: &str, list: &str, tree: &Tree) -> Vec<Finding>
             let message = format!("`{}` is not in the table ALL of {LIST}", entry.constant);
             findings.push(Finding::new(path, message));
         }
-        for missing in missing_proof(entry.kind, tree) {
+        for missing in missing_proof(entry.kind, entry.speaks_http, tree) {
             findings.push(Finding::new(path, missing));
         }
     }
@@ -64,10 +64,13 @@ fn check_file(path: &str, module: &str, list: &str, tree: &Tree) -> Vec<Finding>
 struct Entry<'text> {
     constant: &'text str,
     kind: &'text str,
+    speaks_http: bool,
 }
 
 /// The `ProviderKind` constants of a file and the type names in them.
 fn entries(text: &str) -> Vec<Entry<'_>> {
+    // Entries of one file share their way of speaking.
+    let speaks_http = !text.contains("protocol: Protocol::Other(");
     let mut constant = None;
     let mut entries = Vec::new();
     for line in text.lines() {
@@ -85,6 +88,7 @@ fn entries(text: &str) -> Vec<Entry<'_>> {
             entries.push(Entry {
                 constant: name,
                 kind,
+                speaks_http,
             });
             constant = None;
         }
@@ -95,12 +99,18 @@ fn entries(text: &str) -> Vec<Entry<'_>> {
 /// Cases that every type proves with a fixture.
 const CASES: [&str; 3] = ["delivered", "throttled", "rejected"];
 
-fn missing_proof(kind: &str, tree: &Tree) -> Vec<String> {
+/// The text of what is said: requests and answers, or lines of a dialogue.
+fn missing_proof(kind: &str, speaks_http: bool, tree: &Tree) -> Vec<String> {
+    let file = if speaks_http {
+        "exchange.http"
+    } else {
+        "exchange.txt"
+    };
     CASES
         .into_iter()
-        .map(|case| format!("crates/providers/fixtures/{kind}/{case}"))
-        .filter(|folder| !tree.paths.contains(folder))
-        .map(|folder| format!("fixture {folder} is missing"))
+        .map(|case| format!("crates/providers/fixtures/{kind}/{case}/{file}"))
+        .filter(|file| !tree.paths.contains(file))
+        .map(|file| format!("fixture {file} is missing"))
         .collect()
 }
 
@@ -113,10 +123,14 @@ mod tests {
         pub(crate) const KIND: ProviderKind = ProviderKind {\n    name: \"acme\",\n};\n";
 
     fn findings(list: &str, acme: &str, cases: &[&str]) -> Vec<String> {
+        findings_with(list, acme, cases, "exchange.http")
+    }
+
+    fn findings_with(list: &str, acme: &str, cases: &[&str], exchange: &str) -> Vec<String> {
         let file = format!("{FOLDER}acme.rs");
         let fixtures: Vec<String> = cases
             .iter()
-            .map(|case| format!("crates/providers/fixtures/acme/{case}/event.json"))
+            .map(|case| format!("crates/providers/fixtures/acme/{case}/{exchange}"))
             .collect();
         let mut files = vec![(LIST, list), (&file, acme)];
         files.extend(fixtures.iter().map(|path| (path.as_str(), "")));
@@ -141,6 +155,14 @@ mod tests {
     #[test]
     fn an_entry_without_a_file_is_found() {
         assert_eq!(check(&Tree::of(&[(LIST, LISTED)])).len(), 1);
+    }
+
+    #[test]
+    fn a_type_that_does_not_speak_http_has_dialogues() {
+        let other = ACME.replace("};", "    protocol: Protocol::Other(\"ACMEP\"),\n};");
+        assert_eq!(findings(LISTED, &other, &CASES).len(), 3);
+        let found = findings_with(LISTED, &other, &CASES, "exchange.txt");
+        assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Through proxies of every kind, and around them.
 
-use outbound::{HttpError, HttpErrorKind, ProxyEnvironment, ProxyReason, Route};
+use outbound::{
+    HttpError, HttpErrorKind, ProxyEnvironment, ProxyReason, Route, StreamTarget, StreamTransport,
+};
 
 use crate::certificates::Authority;
 use crate::origin::{Origin, reply};
@@ -202,11 +204,14 @@ async fn other_protocols_dial_through_the_same_proxies_and_guards() {
         &format!("socks5://proxy.test:{}", proxy.port()),
     );
     let client = Bench::usual().client;
-    let stream = client.dial("service.test", 4222, &route).await.unwrap();
-    let mut stream = client
-        .start_tls(stream, "service.test", 4222, &route)
-        .await
-        .unwrap();
+    let target = |host: &str| StreamTarget {
+        scheme: "nats",
+        host: host.to_owned(),
+        port: 4222,
+    };
+    let service = target("service.test");
+    let stream = client.connect(&service, &route).await.unwrap();
+    let mut stream = client.start_tls(stream, &service, &route).await.unwrap();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
@@ -216,6 +221,14 @@ async fn other_protocols_dial_through_the_same_proxies_and_guards() {
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
     assert_eq!(proxy.asked()[0].line, "service.test:4222");
 
-    let denied = client.dial("169.254.169.254", 80, &route).await;
-    assert!(matches!(denied.err(), Some(HttpError::Denied { .. })));
+    for metadata in ["169.254.169.254", "[::ffff:169.254.169.254]"] {
+        let denied = client.connect(&target(metadata), &route).await.err();
+        assert!(
+            matches!(denied, Some(HttpError::Denied { .. })),
+            "{metadata}"
+        );
+        let direct = client.connect(&target(metadata), &Route::default()).await;
+        let denied = direct.err().unwrap();
+        assert!(denied.to_string().starts_with("nats://"), "{denied}");
+    }
 }

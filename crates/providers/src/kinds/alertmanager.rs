@@ -56,7 +56,7 @@ use outbound::HttpResponse;
 use serde::Serialize;
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::incident::{CAPABILITIES, Ledger, Turn};
 use crate::shared::json_post::json_post;
 use crate::shared::{address, answer, authorization};
@@ -70,6 +70,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     capabilities: CAPABILITIES,
     // Alerts with the same labels are the same alert.
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Alertmanager::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("alertmanager.rs"),

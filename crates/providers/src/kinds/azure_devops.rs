@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::identity::{Identified, azure};
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::commit_status::{
     self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words, misconfigured,
@@ -63,6 +63,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Azure DevOps commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| {
         Ok(commit_status::notifier(

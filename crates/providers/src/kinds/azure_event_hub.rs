@@ -44,7 +44,7 @@ use outbound::{HttpRequest, HttpResponse};
 use url::Url;
 
 use crate::identity::{Identified, azure, send_authorized};
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
 
 use shared_access::SharedAccess;
@@ -62,6 +62,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         skipped_kinds: &[],
     },
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(AzureEventHub::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("azure_event_hub.rs"),

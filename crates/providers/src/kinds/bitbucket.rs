@@ -42,7 +42,7 @@ use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
 use crate::shared::git_repository::{GitRepository, segment};
@@ -54,6 +54,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Bitbucket Cloud build status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(commit_status::notifier(settings, Bitbucket::new(settings)?)),
     page: include_str!("bitbucket.rs"),

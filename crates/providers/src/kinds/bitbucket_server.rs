@@ -40,7 +40,7 @@ use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::commit_status::{self, CAPABILITIES, Status, StatusHost, Words, misconfigured};
 use crate::shared::json_post::set_json_body;
@@ -51,6 +51,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Bitbucket Server build status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| {
         Ok(commit_status::notifier(

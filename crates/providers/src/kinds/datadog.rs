@@ -40,7 +40,7 @@ use outbound::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::json_post::json_post;
 use crate::shared::truncate::{self, Unit};
 use crate::shared::{address, answer, incident};
@@ -54,6 +54,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         ..incident::CAPABILITIES
     },
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Datadog::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("datadog.rs"),

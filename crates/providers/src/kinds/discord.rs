@@ -35,7 +35,7 @@ use outbound::HttpRequest;
 use url::Url;
 
 use super::slack::{CHAT, or_controller};
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::fit::Limits;
 use crate::shared::json_post::json_post;
@@ -49,6 +49,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Discord",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Discord::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("discord.rs"),

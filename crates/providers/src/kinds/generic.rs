@@ -39,7 +39,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use outbound::HttpRequest;
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::settings::headers;
 use crate::shared::address;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
@@ -60,6 +60,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Generic webhook",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: address::check_url,
     build: |settings| Ok(Box::new(Generic::new(settings, None)?) as Box<dyn Notifier>),
     page: include_str!("generic.rs"),

@@ -37,7 +37,7 @@ use http::{HeaderValue, Method};
 use outbound::HttpResponse;
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::commit_status::{self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words};
 use crate::shared::gitea_api::{self, GiteaApi};
 use crate::shared::json_post::set_json_body;
@@ -52,6 +52,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         ..CAPABILITIES
     },
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check: gitea_api::check,
     build: |settings| {
         let api = GiteaApi::new(settings)?;

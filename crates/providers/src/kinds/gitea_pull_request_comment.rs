@@ -33,7 +33,7 @@ use futures::future::BoxFuture;
 use http::Method;
 use outbound::{HttpRequest, HttpResponse};
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::comment::{self, CAPABILITIES, CommentHost, Limit, NewComment, Number, Page};
 use crate::shared::gitea_api::{self, GiteaApi};
 use crate::shared::json_post::set_json_body;
@@ -45,6 +45,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Gitea pull request comment",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check: gitea_api::check,
     build: |settings| {
         let api = GiteaApi::new(settings)?;

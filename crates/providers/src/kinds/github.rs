@@ -35,7 +35,7 @@ use http::Method;
 use outbound::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::commit_status::{self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words};
 use crate::shared::github_api::{self, GitHubApi};
 use crate::shared::json_post::set_json_body;
@@ -47,6 +47,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "GitHub commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check: github_api::check,
     build: |settings| Ok(commit_status::notifier(settings, GitHub::new(settings)?)),
     page: include_str!("github.rs"),

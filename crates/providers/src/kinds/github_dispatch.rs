@@ -38,7 +38,7 @@ use http::{HeaderValue, Method};
 use outbound::HttpRequest;
 use serde::Serialize;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::github_api::{self, GitHubApi};
 use crate::shared::truncate::{self, Unit};
@@ -57,6 +57,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         skipped_kinds: &[],
     },
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: github_api::check,
     build: |settings| {
         let api = GitHubApi::new(settings)?;

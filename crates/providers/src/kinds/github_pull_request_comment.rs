@@ -35,7 +35,7 @@ use http::header::ACCEPT;
 use http::{HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::comment::{self, CAPABILITIES, CommentHost, Limit, NewComment, Number, Page};
 use crate::shared::github_api::{self, GitHubApi};
 use crate::shared::json_post::set_json_body;
@@ -47,6 +47,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "GitHub pull request comment",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check: github_api::check,
     build: |settings| {
         let api = GitHubApi::new(settings)?;

@@ -35,7 +35,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::commit_status::{self, CAPABILITIES, MOST_PAGES, Status, StatusHost, Words};
 use crate::shared::gitlab_api::{self, GitLabApi};
 use crate::shared::json_post::set_json_body;
@@ -47,6 +47,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "GitLab commit status",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check: gitlab_api::check,
     build: |settings| Ok(commit_status::notifier(settings, GitLab::new(settings)?)),
     page: include_str!("gitlab.rs"),

@@ -33,7 +33,7 @@ use futures::future::BoxFuture;
 use http::Method;
 use outbound::{HttpRequest, HttpResponse};
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::comment::{self, CAPABILITIES, CommentHost, Limit, NewComment, Number, Page};
 use crate::shared::gitlab_api::{self, GitLabApi};
 use crate::shared::json_post::set_json_body;
@@ -45,6 +45,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "GitLab merge request comment",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check: gitlab_api::check,
     build: |settings| {
         let api = GitLabApi::new(settings)?;

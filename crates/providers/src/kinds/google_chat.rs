@@ -41,7 +41,7 @@ use url::Url;
 
 use self::card::Message;
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::json_post::json_post;
@@ -52,6 +52,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Google Chat",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(GoogleChat::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("google_chat.rs"),

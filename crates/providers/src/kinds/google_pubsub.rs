@@ -49,7 +49,7 @@ use url::Url;
 
 use crate::identity::google::credentials::{Credentials, Origin};
 use crate::identity::{AccessToken, Identified, google, send_authorized};
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::git_repository::segment;
 use crate::shared::json_post::json_post;
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
@@ -67,6 +67,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         skipped_kinds: &[],
     },
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(GooglePubSub::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("google_pubsub.rs"),

@@ -41,7 +41,7 @@ use outbound::HttpRequest;
 use serde::Serialize;
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::fit::{self, Limits};
 use crate::shared::incident;
 use crate::shared::json_post::json_post;
@@ -60,6 +60,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         ..incident::CAPABILITIES
     },
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: address::check_url,
     build: |settings| Ok(Box::new(Grafana::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("grafana.rs"),

@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
@@ -56,6 +56,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Lark",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: address::check_url,
     build: |settings| Ok(Box::new(Lark::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("lark.rs"),

@@ -39,7 +39,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::Limits;
@@ -54,6 +54,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Mattermost",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: address::check_url,
     build: |settings| Ok(Box::new(Mattermost::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("mattermost.rs"),

@@ -35,7 +35,7 @@ use url::Url;
 use self::cards::{AdaptiveCard, ConnectorCard};
 use super::slack::CHAT;
 use crate::classify;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
@@ -47,6 +47,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Microsoft Teams",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: address::check_url,
     build: |settings| Ok(Box::new(MsTeams::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("ms_teams.rs"),

@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::basic_pair;
 use crate::shared::complaint::{self, Complaint};
@@ -64,6 +64,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "ntfy",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Ntfy::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("ntfy.rs"),

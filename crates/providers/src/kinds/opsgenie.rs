@@ -46,7 +46,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::fit::{self, Limits};
 use crate::shared::incident::{CAPABILITIES, Ledger, Turn};
 use crate::shared::json_post::set_json_body;
@@ -59,6 +59,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Opsgenie",
     capabilities: CAPABILITIES,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Opsgenie::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("opsgenie.rs"),

@@ -50,7 +50,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::settings::headers;
 use crate::shared::address;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
@@ -69,6 +69,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     },
     // A repeated span has the same ids.
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Otel::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("otel.rs"),

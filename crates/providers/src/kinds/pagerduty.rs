@@ -46,7 +46,7 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::incident::{CAPABILITIES, Ledger, Turn};
 use crate::shared::json_post::json_post;
 use crate::shared::{address, answer};
@@ -61,6 +61,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     },
     // Alerts have a key, changes have none.
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(PagerDuty::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("pagerduty.rs"),

@@ -34,7 +34,7 @@ use outbound::HttpRequest;
 use url::Url;
 
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::fit::Limits;
 use crate::shared::json_post::json_post;
@@ -48,6 +48,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Rocket.Chat",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check: address::check_url,
     build: |settings| Ok(Box::new(Rocket::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("rocket.rs"),

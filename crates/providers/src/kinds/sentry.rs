@@ -45,7 +45,7 @@ use http::{HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
 use url::Url;
 
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::incident::CAPABILITIES;
 use crate::shared::{address, answer};
 use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
@@ -61,6 +61,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
         ..CAPABILITIES
     },
     guarantee: Guarantee::ExactlyOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Sentry::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("sentry.rs"),

@@ -47,7 +47,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::classify;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::fit::Limits;
 use crate::shared::json_post::json_post;
@@ -72,6 +72,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Slack",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Slack::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("slack.rs"),

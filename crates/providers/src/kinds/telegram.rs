@@ -43,7 +43,7 @@ use url::Url;
 
 use super::slack::CHAT;
 use crate::classify;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
@@ -53,6 +53,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Telegram",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Telegram::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("telegram.rs"),

@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
@@ -57,6 +57,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Webex",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Webex::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("webex.rs"),

@@ -48,7 +48,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::slack::CHAT;
-use crate::kind::Guarantee;
+use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::Limits;
@@ -61,6 +61,7 @@ pub(crate) const KIND: ProviderKind = ProviderKind {
     title: "Zulip",
     capabilities: CHAT,
     guarantee: Guarantee::AtLeastOnce,
+    protocol: Protocol::Http,
     check,
     build: |settings| Ok(Box::new(Zulip::new(settings)?) as Box<dyn Notifier>),
     page: include_str!("zulip.rs"),

@@ -206,8 +206,17 @@ fn header_map(
 /// anything else, such as a connection string, the values of its parts.
 fn hide_address(redactor: &mut Redactor, address: &str) {
     let address = address.trim();
-    if let Ok(url) = Url::parse(address) {
-        redactor.hide_url(&url);
+    // Some types take a list of addresses.
+    for address in std::iter::once(address).chain(address.split(',')) {
+        let address = address.trim();
+        let parsed = if address.contains("://") {
+            Url::parse(address)
+        } else {
+            Url::parse(&format!("any://{address}"))
+        };
+        if let Ok(url) = parsed {
+            redactor.hide_url(&url);
+        }
     }
     for part in address.split(';') {
         if let Some((name, value)) = part.split_once('=')

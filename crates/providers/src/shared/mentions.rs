@@ -50,6 +50,13 @@ pub(crate) fn teams(text: &str) -> String {
     })
 }
 
+/// Matrix: `@room`.
+///
+/// Source: <https://spec.matrix.org/latest/client-server-api/#user-and-room-mentions>.
+pub(crate) fn matrix(text: &str) -> String {
+    words(text, &["room"])
+}
+
 /// Webex: `<@all>`, `<@personId:…>`, `<@personEmail:…>`, with or without a name behind a bar.
 ///
 /// Source: <https://developer.webex.com/docs/basics#formatting-messages>.

@@ -11,11 +11,11 @@ use domain::ports::{Clock, Courier as _, KindDirectory};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use outbound::{Client, ClientSettings, HttpTransport};
+use outbound::{Client, ClientSettings, HttpTransport, StreamTransport};
 use prometheus_client::registry::Registry;
 use providers::{Courier, CourierSettings, Directory, Identities, ObjectLevelDirectory};
 use serde_json::{Value, json};
-use testkit::{Facts, MovableClock, Secrets};
+use testkit::{Facts, MovableClock, ScriptedStreams, Secrets};
 
 /// Everything an attempt needs.
 pub(crate) struct Bench {
@@ -35,13 +35,35 @@ impl Bench {
         transport: Arc<dyn HttpTransport>,
         clock: Arc<MovableClock>,
     ) -> Self {
-        Self::with_identities(objects, transport, clock, Identities::default())
+        let streams = Arc::<ScriptedStreams>::default();
+        Self::with(objects, transport, streams, clock, Identities::default())
     }
 
     /// The same in a process with these identities.
     pub(crate) fn with_identities(
         objects: &[Value],
         transport: Arc<dyn HttpTransport>,
+        clock: Arc<MovableClock>,
+        identities: Identities,
+    ) -> Self {
+        let streams = Arc::<ScriptedStreams>::default();
+        Self::with(objects, transport, streams, clock, identities)
+    }
+
+    /// The same, with a way out for protocols other than HTTP.
+    pub(crate) fn with_streams(
+        objects: &[Value],
+        transport: Arc<dyn HttpTransport>,
+        streams: Arc<dyn StreamTransport>,
+        clock: Arc<MovableClock>,
+    ) -> Self {
+        Self::with(objects, transport, streams, clock, Identities::default())
+    }
+
+    fn with(
+        objects: &[Value],
+        transport: Arc<dyn HttpTransport>,
+        streams: Arc<dyn StreamTransport>,
         clock: Arc<MovableClock>,
         identities: Identities,
     ) -> Self {
@@ -59,6 +81,7 @@ impl Bench {
             catalog: Arc::clone(&catalog),
             secrets: Arc::clone(&secrets) as _,
             transport,
+            streams,
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 10,

@@ -8,6 +8,7 @@
 mod compare;
 mod differences;
 mod labels;
+mod nats;
 mod protocols;
 mod replay;
 
@@ -18,7 +19,7 @@ use testkit::corpus::{self, Case};
 use differences::Differences;
 
 /// Types that the reference lacks, so there is nothing to compare with.
-const OURS: [&str; 2] = ["mattermost", "ntfy"];
+const OURS: [&str; 3] = ["email", "mattermost", "ntfy"];
 
 /// What playing recordings led to.
 #[derive(Default)]

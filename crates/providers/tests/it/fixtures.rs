@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use providers::kind::Protocol;
 use testkit::fixture::{self, Fixture};
 use testkit::{MovableClock, ScriptedTransport};
 
 use crate::bench::{Bench, describe};
+use crate::every_kind::streams;
 
 /// What each type must have.
 const REQUIRED: [&str; 3] = ["delivered", "throttled", "rejected"];
@@ -36,6 +38,12 @@ async fn every_fixture_is_what_happens() {
             }
         }
         for fixture in fixtures {
+            if kind.protocol != Protocol::Http {
+                let (dialogue, outcome) = streams::exchange(&fixture, &fixture.event).await;
+                let checked = fixture.check_dialogue(&dialogue, &describe(&outcome));
+                failures.extend(checked.err());
+                continue;
+            }
             let clock = Arc::new(MovableClock::default());
             let transport = ScriptedTransport::new(Arc::clone(&clock), fixture.responses.clone());
             let transport = Arc::new(transport);

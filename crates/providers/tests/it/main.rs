@@ -19,3 +19,4 @@ mod incidents;
 mod otel;
 mod platforms;
 mod render;
+mod servers;

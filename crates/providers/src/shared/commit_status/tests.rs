@@ -114,6 +114,7 @@ fn outcome(
     let receipt = runtime.block_on(async {
         let context = AttemptContext {
             transport: &Nowhere,
+            streams: &testkit::ScriptedStreams::default(),
             route: &Route::default(),
             deadline: tokio::time::Instant::now(),
             memory: &Remembers(memory),

@@ -6,7 +6,8 @@ use super::*;
 
 type Service = fn(&str) -> String;
 
-const ALL: [(&str, Service); 10] = [
+const ALL: [(&str, Service); 11] = [
+    ("matrix", matrix),
     ("slack", slack),
     ("rocket", rocket),
     ("discord", discord),
@@ -83,6 +84,12 @@ fn git_hosts_are_told_nothing_live() {
     ] {
         assert_eq!(git_host(text), text);
     }
+}
+
+#[test]
+fn matrix_rooms_are_not_called() {
+    assert_eq!(matrix("hey @room!"), "hey @\u{200b}room!");
+    assert_eq!(matrix("@rooms a@room"), "@rooms a@room");
 }
 
 proptest! {

@@ -10,9 +10,10 @@ use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
 use super::differences::{
-    CREDENTIALS, INERT, MARKED, NUMBERED, PROXIED, RETRIED, STABLE_LABELS, UNASKED,
+    CREDENTIALS, INERT, MARKED, MATRIX_V3, NUMBERED, PROXIED, RETRIED, STABLE_LABELS, UNASKED,
 };
 use super::labels;
+use super::nats;
 use super::protocols;
 use super::replay::Replayed;
 
@@ -37,7 +38,7 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .requests
         .iter()
         .enumerate()
-        .filter(|(_, request)| request.method != "CONNECT")
+        .filter(|(_, request)| request.method != "CONNECT" && !nats::is_published(request))
         .collect();
     let (recorded, ours) = comparable(case, &recorded, replayed, &mut rules);
     if recorded.len() != ours.len() {
@@ -64,6 +65,7 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         comparison.request(*index, recorded, sent);
     }
     gaps(case, replayed, &mut found);
+    found.extend(nats::compare(case, &replayed.published));
     (found, rules)
 }
 
@@ -176,7 +178,14 @@ impl Comparison<'_> {
             url.set_username("").unwrap();
             url.set_password(None).unwrap();
         }
-        self.text(&place, "url", &recorded.url, url.as_str());
+        let newer = recorded
+            .url
+            .replace("/_matrix/client/r0/", "/_matrix/client/v3/");
+        if newer != recorded.url && newer == url.as_str() {
+            self.rules.push(MATRIX_V3);
+        } else {
+            self.text(&place, "url", &recorded.url, url.as_str());
+        }
         self.headers(&place, recorded, &headers);
         self.route(index, recorded, sent);
         self.body(&place, recorded, &request.body);

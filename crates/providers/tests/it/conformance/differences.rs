@@ -16,7 +16,10 @@ pub(crate) const UNASKED: &str = "nothing-is-asked-for-what-is-not-sent";
 pub(crate) const NUMBERED: &str = "change-requests-are-numbered-from-one";
 pub(crate) const MARKED: &str = "comments-of-ours-begin-with-their-marker";
 
-const RULES: [&str; 11] = [
+/// Version 3 of the Matrix client API is tried before the recorded one.
+pub(crate) const MATRIX_V3: &str = "matrix-speaks-version-3";
+
+const RULES: [&str; 12] = [
     PARKED,
     RETRIED,
     INERT,
@@ -28,6 +31,7 @@ const RULES: [&str; 11] = [
     UNASKED,
     NUMBERED,
     MARKED,
+    MATRIX_V3,
 ];
 
 /// `conformance/differences.toml`.

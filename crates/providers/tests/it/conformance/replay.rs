@@ -18,6 +18,7 @@ use testkit::corpus::Case;
 use testkit::{Authority, Facts, MovableClock, Pair, ScriptedTransport, Secrets, SentRequest};
 
 use super::differences::PARKED;
+use super::nats;
 use super::protocols;
 
 /// Hosts whose certificates only the CA in a case's Secret verifies.
@@ -31,6 +32,8 @@ const PRIVATE_HOSTS: [&str; 3] = [
 pub(crate) struct Replayed {
     /// The requests, in order.
     pub(crate) sent: Vec<SentRequest>,
+    /// The messages to NATS, in order.
+    pub(crate) published: Vec<nats::Published>,
     /// The event server's answers.
     pub(crate) statuses: Vec<u16>,
     /// What went wrong, for people.
@@ -51,6 +54,7 @@ pub(crate) fn missing_kind(case: &Case) -> Option<String> {
 struct Bench {
     clock: Arc<MovableClock>,
     transport: Arc<ScriptedTransport>,
+    servers: Arc<nats::Servers>,
     facts: Arc<Facts>,
     catalog: Arc<Catalog>,
     courier: Courier,
@@ -74,12 +78,14 @@ impl Bench {
         let transport = ScriptedTransport::new(Arc::clone(&clock), responses)
             .with_private_hosts(&PRIVATE_HOSTS);
         let transport = Arc::new(transport);
+        let servers = Arc::new(nats::Servers::of(case));
         let facts = Arc::new(Facts::default());
         let catalog = Arc::new(Catalog::new(snapshot(&of("Provider"), &of("Alert"))));
         let courier = Courier::new(CourierSettings {
             catalog: Arc::clone(&catalog),
             secrets: Arc::new(secrets),
             transport: Arc::clone(&transport) as _,
+            streams: Arc::clone(&servers) as _,
             memory: Arc::clone(&facts) as _,
             clock: Arc::clone(&clock) as _,
             max_tokens: 100,
@@ -90,6 +96,7 @@ impl Bench {
         Self {
             clock,
             transport,
+            servers,
             facts,
             catalog,
             courier,
@@ -157,6 +164,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
     };
     let mut replayed = Replayed {
         sent: Vec::new(),
+        published: Vec::new(),
         statuses: Vec::new(),
         failures: Vec::new(),
         first_fault: None,
@@ -201,6 +209,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
         }
     }
     replayed.sent = protocols::without_logins(case, bench.transport.sent());
+    replayed.published = bench.servers.published();
     replayed
 }
 

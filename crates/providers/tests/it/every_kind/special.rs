@@ -59,8 +59,8 @@ pub(super) const LOGIN_HOST: &str = "oauth2.googleapis.com";
 
 /// The types that a rule is for.
 pub(super) fn kinds_for(rule: Rule) -> impl Iterator<Item = &'static ProviderKind> {
-    let all = kinds::ALL.iter().copied();
-    all.filter(move |kind| {
+    // A type that speaks another protocol says so itself; `streams.rs` has the rules for those.
+    super::http_kinds().filter(move |kind| {
         !SPECIAL
             .iter()
             .any(|(name, of, _)| *name == kind.name && *of == rule)
