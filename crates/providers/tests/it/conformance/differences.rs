@@ -10,8 +10,9 @@ pub(crate) const PUBSUB: &str = "pubsub-over-https";
 pub(crate) const EVENT_HUBS: &str = "event-hubs-over-https";
 
 pub(crate) const STABLE_LABELS: &str = "alert-labels-are-stable-and-valid";
+pub(crate) const NETWORK: &str = "tls-and-proxies-are-honoured";
 
-const RULES: [&str; 5] = [PARKED, INERT, PUBSUB, EVENT_HUBS, STABLE_LABELS];
+const RULES: [&str; 6] = [PARKED, INERT, PUBSUB, EVENT_HUBS, STABLE_LABELS, NETWORK];
 
 /// `conformance/differences.toml`.
 #[derive(Debug, Deserialize)]
