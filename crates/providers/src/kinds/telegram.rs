@@ -167,7 +167,7 @@ impl OneRequest for Telegram {
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
         let now = clock.now();
-        complaint::judge(response, now, KIND.title, |answer: Answer| {
+        complaint::judge(response, clock, KIND.title, |answer: Answer| {
             let class = answer.class(response, now);
             answer.complaint(class)
         })

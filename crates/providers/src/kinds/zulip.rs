@@ -166,7 +166,7 @@ impl OneRequest for Zulip {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 
