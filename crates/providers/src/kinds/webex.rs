@@ -44,6 +44,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::Guarantee;
 use crate::shared::address;
+use crate::shared::authorization;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::json_post;
@@ -100,9 +101,7 @@ fn check(provider: &Provider) -> Vec<Problem> {
         let problem = Problem::warning("spec.channel", "Webex needs the id of a room");
         problems.push(problem.with_hint("name the room, or use an incoming webhook"));
     }
-    if provider.secret.is_none() {
-        problems.push(Problem::error("spec.secretRef", NO_TOKEN));
-    }
+    problems.extend(address::check_secret(provider, NO_TOKEN));
     problems
 }
 
@@ -115,14 +114,10 @@ struct Webex {
 impl Webex {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
         let url = settings.url()?;
-        let authorization = match &settings.token {
-            Some(token) => Some(ProviderSettings::secret_header(&format!(
-                "Bearer {}",
-                token.expose()
-            ))?),
-            None if is_webhook(&url) => None,
-            None => return Err(ConfigError::new(NO_TOKEN)),
-        };
+        let authorization = authorization::bearer(settings)?;
+        if authorization.is_none() && !is_webhook(&url) {
+            return Err(ConfigError::new(NO_TOKEN));
+        }
         Ok(Self {
             url,
             room: Some(settings.provider.spec.channel.clone()).filter(|room| !room.is_empty()),
