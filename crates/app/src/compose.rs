@@ -3,7 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod standalone;
 
-mod identity;
+mod identities;
 mod memory;
 mod replicas;
 

@@ -45,12 +45,9 @@ impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         // Libraries speak in their own terms; only their trouble is worth a line.
         let metadata = event.metadata();
-        let is_ours = metadata
-            .target()
-            .split("::")
-            .next()
-            .is_some_and(is_our_crate);
-        if !is_ours && *metadata.level() > Level::WARN {
+        let library = metadata.target().split("::").next().unwrap_or_default();
+        let is_ours = is_our_crate(library);
+        if !is_ours && (*metadata.level() > Level::WARN || is_indiscreet(library)) {
             return;
         }
         let mut fields = Fields::default();
@@ -66,6 +63,12 @@ impl<S: Subscriber> Layer<S> for Lines {
         // There is nobody to tell when logging fails.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
+}
+
+/// The Kubernetes client logs answers that it cannot parse, which may be Secrets; and every failed
+/// request, which whoever made it reports in better words.
+fn is_indiscreet(library: &str) -> bool {
+    matches!(library, "kube_client" | "kube_runtime")
 }
 
 fn is_our_crate(name: &str) -> bool {
@@ -86,10 +89,7 @@ fn is_our_crate(name: &str) -> bool {
 /// Keys as the reference writes them, so that `flux logs` can read them (`operations.md` section 4).
 fn json_line(timestamp: &str, level: Level, mut fields: Fields) -> String {
     let mut line = Map::new();
-    line.insert(
-        "level".to_owned(),
-        level.as_str().to_ascii_lowercase().into(),
-    );
+    line.insert("level".to_owned(), word(level).into());
     line.insert("ts".to_owned(), timestamp.into());
     if let Some(logger) = fields.values.remove("logger") {
         line.insert("logger".to_owned(), logger);
@@ -99,6 +99,17 @@ fn json_line(timestamp: &str, level: Level, mut fields: Fields) -> String {
     let mut text = Value::Object(line).to_string();
     text.push('\n');
     text
+}
+
+/// The reference knows no warnings; what is worth one is an error to it, and `flux logs` filters by
+/// its words.
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::ERROR | Level::WARN => "error",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
 }
 
 fn console_line(timestamp: &str, level: Level, fields: &Fields) -> String {

@@ -59,7 +59,7 @@ pub(crate) async fn run(
     let mut done: BTreeMap<(String, ObjectKey), String> = BTreeMap::new();
     let mut again: Option<Instant> = None;
     loop {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         tokio::select! {
             Ok(()) = world.changed() => {}
             Ok(()) = is_leader.changed() => {}

@@ -93,7 +93,7 @@ impl Follower {
             let effects = std::mem::take(&mut effects);
             let shared = Arc::new(world.clone());
             if effects.catalog {
-                self.secrets.only(shared.secrets());
+                self.secrets.only(&shared.secrets());
             }
             if effects.world {
                 self.world.send_replace(shared.clone());
@@ -110,8 +110,10 @@ impl Follower {
                 // Whoever listens is gone only when all is being shut down.
                 let _ = self.suspects.send(provider.clone());
             }
-            let changed = effects.providers.into_iter().collect();
-            apply(Update { catalog, changed }).await;
+            let changed: Vec<ObjectKey> = effects.providers.into_iter().collect();
+            if catalog.is_some() || !changed.is_empty() {
+                apply(Update { catalog, changed }).await;
+            }
         }
     }
 

@@ -20,6 +20,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 #[derive(Clone, Debug)]
 pub(crate) struct RawObject {
     metadata: ObjectMeta,
+    is_being_deleted: bool,
     text: Box<RawValue>,
 }
 
@@ -38,25 +39,49 @@ pub(crate) struct Observed {
 
 impl<'de> Deserialize<'de> for RawObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Skips everything else without a limit on its depth.
-        #[derive(Deserialize)]
-        struct Head {
-            #[serde(default)]
-            metadata: ObjectMeta,
-        }
         let text = Box::<RawValue>::deserialize(deserializer)?;
         // The server itself checks metadata. What it would still let through has no name for us, and
         // is left out.
-        let metadata = serde_json::from_str::<Head>(text.get())
-            .map(|head| head.metadata)
-            .unwrap_or_default();
+        let head: Head = serde_json::from_str(text.get()).unwrap_or_default();
+        let is_being_deleted = head.metadata.deletion_timestamp.is_some();
         Ok(Self {
-            metadata: ObjectMeta {
-                managed_fields: None,
-                ..metadata
-            },
+            metadata: head.metadata.into(),
+            is_being_deleted,
             text,
         })
+    }
+}
+
+/// What we need of an object before it is read. Everything else is skipped, however deep it is.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    finalizers: Option<Vec<String>>,
+    deletion_timestamp: Option<String>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            name: metadata.name,
+            namespace: metadata.namespace,
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
+            generation: metadata.generation,
+            finalizers: metadata.finalizers,
+            ..Self::default()
+        }
     }
 }
 
@@ -77,7 +102,7 @@ impl RawObject {
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
             generation: metadata.generation.unwrap_or_default(),
             finalizers: metadata.finalizers.clone().unwrap_or_default(),
-            is_being_deleted: metadata.deletion_timestamp.is_some(),
+            is_being_deleted: self.is_being_deleted,
             status: Value::Null,
         };
         let mut object = match serde_json::from_str::<Value>(self.text.get()) {

@@ -138,7 +138,7 @@ impl Secrets {
     }
 
     /// Forgets what nobody names any more.
-    pub(crate) fn only(&self, named: BTreeSet<ObjectKey>) {
+    pub(crate) fn only(&self, named: &BTreeSet<ObjectKey>) {
         let mut slots = lock(&self.slots);
         if slots.len() > named.len() + MOST_STRANGERS {
             slots.retain(|key, _| named.contains(key));

@@ -40,7 +40,7 @@ pub(crate) use writing::FIELD_MANAGER;
 const ROUND: Duration = Duration::from_millis(300);
 
 /// How often counts and times of deliveries are written at most, per object.
-const COUNTS_EVERY: Duration = Duration::from_secs(60);
+const COUNTS_EVERY: Duration = Duration::from_mins(1);
 
 /// How soon a failed write is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -131,7 +131,7 @@ impl Keeper {
 
     /// When something is to be done although nothing happens.
     fn alarm(&self) -> Instant {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         let soon = (!self.due.is_empty()).then(Instant::now);
         let later = self.later.values().min().copied();
         [
@@ -344,9 +344,8 @@ impl Keeper {
         if let Some((at, last)) = self.written.get(target) {
             // The watch has not shown our last write yet, or the server keeps it otherwise than we
             // wrote it. Neither is a reason to write in a loop.
-            let wait = if *last == status {
-                COUNTS_EVERY
-            } else if conditions::is_urgent(last, &status) {
+            let is_new = !conditions::says_the_same(last, &status);
+            let wait = if is_new && conditions::is_urgent(last, &status) {
                 Duration::ZERO
             } else {
                 COUNTS_EVERY

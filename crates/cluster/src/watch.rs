@@ -26,8 +26,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Pause after a refusal, which lasts until somebody grants what is missing.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(30);
 
+/// After so many failures in a row everything is listed anew.
+const PATIENCE: u32 = 4;
+
 /// How often the log repeats that a watch does not work.
-const REMINDER: Duration = Duration::from_secs(60);
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// What happened to a resource.
 #[derive(Debug)]
@@ -61,6 +64,8 @@ impl WatchFailure {
 /// Everything that happens to a resource, in order.
 pub(crate) struct Feed<K, T> {
     name: String,
+    api: Api<K>,
+    config: watcher::Config,
     events: BoxStream<'static, watcher::Result<Event<K>>>,
     read: Box<dyn FnMut(K) -> Option<T> + Send>,
     listed: Vec<T>,
@@ -81,9 +86,12 @@ where
         config: watcher::Config,
         read: impl FnMut(K) -> Option<T> + Send + 'static,
     ) -> Self {
+        let config = config.page_size(PAGE);
         Self {
             name: name.into(),
-            events: watcher(api, config.page_size(PAGE)).boxed(),
+            events: watcher(api.clone(), config.clone()).boxed(),
+            api,
+            config,
             read: Box::new(read),
             listed: Vec::new(),
             trouble: Trouble::default(),
@@ -133,6 +141,11 @@ where
             Err(error) => {
                 let failure = failure(&error);
                 self.pause = Some(self.trouble.note(&self.name, &failure));
+                // A watcher resumes from the version that it knows. A server that lost or forgot that
+                // version, for example after a restore, would refuse it for ever.
+                if failure.status == Some(410) || self.trouble.failures >= PATIENCE {
+                    self.events = watcher(self.api.clone(), self.config.clone()).boxed();
+                }
                 Some(Change::Failed(failure))
             }
         }

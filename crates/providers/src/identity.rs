@@ -94,6 +94,9 @@ pub struct AzureEnvironment {
     pub client_id: Option<String>,
     /// `AZURE_CLIENT_SECRET`.
     pub client_secret: Option<Secret<String>>,
+    /// `AZURE_CLIENT_CERTIFICATE_PATH`: certificate and RSA key in PEM; read whenever a token is
+    /// needed.
+    pub client_certificate: Option<PathBuf>,
     /// `AZURE_FEDERATED_TOKEN_FILE`; read whenever a token is needed, since it is rotated.
     pub federated_token_file: Option<PathBuf>,
     /// `AZURE_AUTHORITY_HOST`; the public cloud's when absent.

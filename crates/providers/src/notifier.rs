@@ -75,10 +75,17 @@ impl AttemptContext<'_> {
             ));
         };
         // The metadata service is next door; neither proxies nor certificates have a part in it.
-        client
+        let answer = client
             .send(request, &Route::default(), &self.token_options())
-            .await
-            .map_err(|error| classify::transport_error(&error))
+            .await;
+        answer.map_err(|error| {
+            let failure = classify::transport_error(&error);
+            let detail = format!(
+                "asking the cloud's metadata service for this process' identity: {}",
+                failure.detail
+            );
+            Failure { detail, ..failure }
+        })
     }
 
     fn token_options(&self) -> SendOptions {

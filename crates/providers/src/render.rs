@@ -25,6 +25,7 @@ use url::Url;
 use crate::courier;
 use crate::identity::Identities;
 use crate::notifier::AttemptContext;
+use crate::shared::protobuf;
 use crate::shared::token_cache::TokenCache;
 
 /// More requests than any type makes for one notification.
@@ -90,7 +91,7 @@ pub async fn render(
         redactor,
         hides_paths: !matches!(
             provider.capabilities.family,
-            Family::CommitStatus | Family::ChangeRequest
+            Family::CommitStatus | Family::ChangeRequest | Family::Stream
         ),
     })
 }
@@ -117,7 +118,7 @@ impl Rendered {
         let url = if self.hides_paths {
             url_for_humans(&request.url)
         } else {
-            without_user_information(&request.url)
+            self.with_redacted_query(&without_user_information(&request.url))
         };
         let mut text = format!("{} {url}\n", request.method);
         for (name, value) in &request.headers {
@@ -130,11 +131,19 @@ impl Rendered {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name}: {value}");
         }
-        let body = self.redactor.redact(&laid_out(&request.body));
+        let body = self.redactor.redact(&laid_out(request));
         if body.is_empty() {
             text
         } else {
             format!("{text}\n{body}\n")
+        }
+    }
+
+    /// An API's path is shown as it is; its query can hold what the address had in it.
+    fn with_redacted_query(&self, url: &str) -> String {
+        match url.split_once('?') {
+            Some((path, query)) => format!("{path}?{}", self.redactor.redact(query)),
+            None => url.to_owned(),
         }
     }
 }
@@ -147,21 +156,18 @@ fn without_user_information(url: &Url) -> String {
     url.into()
 }
 
-fn laid_out(body: &[u8]) -> String {
+/// JSON and protobuf as they are easy to read, other texts as they are.
+fn laid_out(request: &HttpRequest) -> String {
+    let body = &request.body;
+    let content_type = request.headers.get(CONTENT_TYPE);
+    if content_type.is_some_and(|value| value == "application/x-protobuf") {
+        let text = protobuf::to_text(body).unwrap_or_default();
+        return text.trim_end().to_owned();
+    }
     serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|json| serde_json::to_string_pretty(&json).ok())
-        .unwrap_or_else(|| printable(body))
-}
-
-/// Texts as they are; of other bodies the texts in them, with points for the rest.
-fn printable(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let is_odd = |character: char| {
-        character == char::REPLACEMENT_CHARACTER
-            || (character.is_control() && !matches!(character, '\n' | '\r' | '\t'))
-    };
-    text.replace(is_odd, ".")
+        .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
 }
 
 /// Keeps requests and makes up answers.

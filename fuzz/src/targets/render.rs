@@ -15,7 +15,7 @@ use domain::{Catalog, CatalogSnapshot, CleanEvent, Outcome, Position, ValidAlert
 use futures::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 use outbound::{HttpError, HttpRequest, HttpResponse, HttpTransport, Route, SendOptions};
-use providers::{Courier, CourierSettings, Directory};
+use providers::{Courier, CourierSettings, Directory, Identities};
 use serde_json::Value;
 use testkit::{Facts, MovableClock, Secrets};
 
@@ -138,6 +138,8 @@ fn attempt(
         memory: Arc::new(Facts::default()),
         clock: Arc::clone(&clock) as _,
         max_tokens: 10,
+        longest_token_life: std::time::Duration::from_hours(1),
+        identities: Identities::default(),
         max_notifiers: 10,
     });
     let id = DeliveryId {

@@ -21,10 +21,12 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("k8s-openapi", &["cluster"]),
     ("kube", &["cluster"]),
     ("notify", &["standalone"]),
+    ("opentelemetry-proto", &["testkit"]),
     (
         "prometheus-client",
         &["outbound", "delivery", "server", "app"],
     ),
+    ("prost", &["testkit"]),
     ("regex-automata", &["expr"]),
     ("regex-syntax", &["expr"]),
     ("rusqlite", &["delivery"]),

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
-use super::identity::identities;
+use super::identities;
 use super::replicas::Replicas;
 use crate::hints::Hinted;
 use crate::runtime::SystemClock;
@@ -84,7 +84,7 @@ pub(crate) async fn start(
         default_service_account: Some(arguments.default_service_account.clone())
             .filter(|name| !name.is_empty()),
         issuer: Arc::new(ServiceAccounts::new(client)),
-        ..identities(&arguments.serve.egress.egress_deny)
+        ..identities::of_process(&arguments.serve.egress.egress_deny)
     };
     let (configured, is_configured) = watch::channel(false);
     let (engine, courier) = super::engine(

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
-use super::identity::identities;
+use super::identities;
 use crate::settings::{ConfigurationArguments, RunArguments};
 
 /// What runs.
@@ -51,7 +51,7 @@ pub(crate) async fn start(
             notices: None,
             refuse_loopback: false,
             is_alone: watch::channel(true).1,
-            identities: identities(&arguments.serve.egress.egress_deny),
+            identities: identities::of_process(&arguments.serve.egress.egress_deny),
         },
         registry,
     )

@@ -47,6 +47,7 @@ pub(crate) fn azure_environment() -> AzureEnvironment {
         tenant_id: variable("AZURE_TENANT_ID"),
         client_id: variable("AZURE_CLIENT_ID"),
         client_secret: variable("AZURE_CLIENT_SECRET").map(Secret::new),
+        client_certificate: variable("AZURE_CLIENT_CERTIFICATE_PATH").map(PathBuf::from),
         federated_token_file: variable("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
         authority_host: variable("AZURE_AUTHORITY_HOST"),
     }

@@ -15,6 +15,7 @@ mod crashes;
 mod destinations;
 mod disk;
 mod guide;
+mod identities;
 mod incidents;
 mod secrecy;
 mod shutdown;

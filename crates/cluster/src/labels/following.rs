@@ -22,7 +22,7 @@ use crate::world::World;
 const MOST_KINDS: usize = 64;
 
 /// How often a kind that the API server does not have is looked for again.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// How soon a failed question about kinds is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ impl Following {
                 let reason = format!("more than {MOST_KINDS} kinds are asked for in all");
                 refused.insert(kind.clone(), reason);
             } else {
-                for resource in found {
+                for resource in &found {
                     self.start(resource);
                 }
             }
@@ -151,9 +151,9 @@ impl Following {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn start(&mut self, resource: ApiResource) {
+    fn start(&mut self, resource: &ApiResource) {
         let kind = (resource.group.clone(), resource.kind.clone());
-        let api = self.scope.api(&self.client, &resource);
+        let api = self.scope.api(&self.client, resource);
         let name = format!("metadata of {}.{}", resource.plural, resource.group);
         let feed = Feed::new(name, api, watcher::Config::default(), labels_of);
         let task = self

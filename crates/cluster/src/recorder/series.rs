@@ -13,7 +13,7 @@ use super::Report;
 const MOST_SERIES: usize = 1024;
 
 /// How often an Event is counted up at most.
-const COUNT_EVERY: Duration = Duration::from_secs(60);
+const COUNT_EVERY: Duration = Duration::from_mins(1);
 
 /// API servers keep Events for an hour; a series older than this begins anew.
 const LONGEST_SERIES: Duration = Duration::from_mins(50);

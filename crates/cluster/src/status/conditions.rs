@@ -65,6 +65,21 @@ pub(crate) fn is_urgent(before: &Value, after: &Value) -> bool {
         || part(before, "observedGeneration") != part(after, "observedGeneration")
 }
 
+/// Whether two statuses say the same, whenever their conditions changed.
+pub(crate) fn says_the_same(left: &Value, right: &Value) -> bool {
+    let timeless = |status: &Value| {
+        let mut status = status.clone();
+        let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten() {
+            if let Some(condition) = condition.as_object_mut() {
+                condition.remove("lastTransitionTime");
+            }
+        }
+        status
+    };
+    timeless(left) == timeless(right)
+}
+
 /// A merge patch that makes `after` of `before`: lists as a whole, and `null` for what is gone.
 pub(crate) fn patch(before: &Value, after: &Value) -> Value {
     let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else {

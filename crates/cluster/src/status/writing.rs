@@ -21,7 +21,7 @@ pub(crate) const FIELD_MANAGER: &str = "fanfare";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often definitions without a status subresource are looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
 
 /// What came of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

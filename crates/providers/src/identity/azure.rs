@@ -1,10 +1,15 @@
 //! Tokens of Microsoft Entra ID (`providers-common.md` C12.2).
 //!
 //! The process' identity is the first of these whose configuration is there: a client secret, a
-//! federated token file, the managed identity of the machine. No command-line tool is asked.
+//! certificate, a federated token file, the managed identity of the machine. No command-line tool is
+//! asked.
 //!
 //! Sources: <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>,
 //! <https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>.
+
+mod certificate;
+
+use std::path::Path;
 
 use api::ObjectKey;
 use domain::delivery::Failure;
@@ -54,10 +59,15 @@ enum Identity<'a> {
         client: &'a str,
         secret: &'a str,
     },
+    Certificate {
+        tenant: &'a str,
+        client: &'a str,
+        file: &'a Path,
+    },
     Federated {
         tenant: &'a str,
         client: &'a str,
-        file: &'a std::path::Path,
+        file: &'a Path,
     },
     Managed {
         client: Option<&'a str>,
@@ -102,31 +112,36 @@ impl<'a> Identity<'a> {
     }
 
     fn of_process(environment: &'a AzureEnvironment) -> Result<Self, Failure> {
-        let tenant = environment.tenant_id.as_deref();
         let client = environment.client_id.as_deref();
-        let secret = environment.client_secret.as_ref();
+        let (Some(tenant), Some(id)) = (environment.tenant_id.as_deref(), client) else {
+            return Ok(Self::Managed { client });
+        };
         let has_authority = environment.authority_host.is_some();
-        let file = environment.federated_token_file.as_deref();
-        let identity = match (tenant, client, secret, file) {
-            (Some(tenant), Some(client), Some(secret), _) => Self::ClientSecret {
+        let federated = environment.federated_token_file.as_deref();
+        let federated = federated.filter(|_| has_authority);
+        let certificate = environment.client_certificate.as_deref();
+        let identity = match (&environment.client_secret, certificate, federated) {
+            (Some(secret), _, _) => Self::ClientSecret {
                 tenant,
-                client,
+                client: id,
                 secret: secret.expose(),
             },
-            (Some(tenant), Some(client), None, Some(file)) if has_authority => Self::Federated {
+            (None, Some(file), _) => Self::Certificate {
                 tenant,
-                client,
+                client: id,
                 file,
             },
-            _ => Self::Managed { client },
+            (None, None, Some(file)) => Self::Federated {
+                tenant,
+                client: id,
+                file,
+            },
+            (None, None, None) => return Ok(Self::Managed { client }),
         };
-        match identity {
-            Self::ClientSecret { tenant, .. } | Self::Federated { tenant, .. }
-                if !is_id(tenant) =>
-            {
-                Err(misconfigured("AZURE_TENANT_ID is no id of a tenant"))
-            }
-            identity => Ok(identity),
+        if is_id(tenant) {
+            Ok(identity)
+        } else {
+            Err(misconfigured("AZURE_TENANT_ID is no id of a tenant"))
         }
     }
 
@@ -138,6 +153,7 @@ impl<'a> Identity<'a> {
                 client,
                 secret,
             } => vec!["secret", tenant, client, secret],
+            Self::Certificate { tenant, client, .. } => vec!["certificate", tenant, client],
             Self::Federated { tenant, client, .. } => vec!["federated", tenant, client],
             Self::Managed { client } => vec!["managed", client.unwrap_or_default()],
             Self::Account {
@@ -162,6 +178,17 @@ impl<'a> Identity<'a> {
                     ("scope", scope),
                 ];
                 oauth::token(context, &endpoint(tenant, context)?, &form).await
+            }
+            Self::Certificate {
+                tenant,
+                client,
+                file,
+            } => {
+                let pem = super::read_file(file).await?;
+                let endpoint = endpoint(tenant, context)?;
+                let now = context.clock.now();
+                let assertion = certificate::assertion(pem.expose(), client, &endpoint, now)?;
+                asserted(tenant, client, assertion.expose(), scope, context).await
             }
             Self::Federated {
                 tenant,

@@ -19,6 +19,7 @@
 //! Events of Helm repositories (kind `HelmRepository`) are left out.
 //! A collector that rejects the span, also if it does so within a success (`partial_success`), fails
 //! the delivery with its reason.
+//! `fanfare render` shows the numbers of fields and their texts, as `protoc --decode_raw` does.
 //!
 //! Protocol: <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 //!

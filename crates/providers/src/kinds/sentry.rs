@@ -12,7 +12,8 @@
 //! A repetition of the same delivery has the same id, which Sentry takes once.
 //!
 //! Sentry takes 8,192 characters of message, 200 of a tag and 1 MiB in all; longer texts are cut.
-//! It drops tags whose key has other characters than letters, digits and `_.:-`.
+//! It drops tags whose key has other characters than letters, digits and `_.:-`; line breaks in values,
+//! which it would drop too, become spaces.
 //! Sentry's rate limits are honoured for as long as it asks.
 //!
 //! Sentry's documentation: <https://develop.sentry.dev/sdk/data-model/envelopes/>.

@@ -7,14 +7,15 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use outbound::HttpRequest;
+use outbound::{HttpRequest, Redactor};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::notifier::AttemptContext;
+use crate::settings::credentials::hide_header;
 use crate::shared::commit_status::json;
 use crate::shared::git_repository::segment;
-use crate::shared::token_cache;
+use crate::shared::token_cache::{self, Minted};
 use crate::{ConfigError, ProviderSettings};
 
 /// The App as the Secret describes it.
@@ -130,11 +131,12 @@ impl GitHubApp {
     /// A token of the installation, from the cache if it is still good.
     pub(crate) async fn token(&self, context: &AttemptContext<'_>) -> Result<Token, Failure> {
         let now = context.clock.now();
-        if let Some(token) = context.tokens.get(&self.cache_key, now) {
-            return Token::new(&token, true);
-        }
-        let token = self.mint(now, context).await?;
-        Token::new(&token, false)
+        let mint = self.mint(now, context);
+        let usable = context
+            .tokens
+            .get_or_mint(&self.cache_key, now, mint)
+            .await?;
+        Token::new(&usable.token, usable.is_from_cache)
     }
 
     /// Lets go of a token that GitHub does not take any more.
@@ -142,31 +144,43 @@ impl GitHubApp {
         context.tokens.remove(&self.cache_key);
     }
 
-    async fn mint(
+    /// A failure is shared by all who wait for the token, so it is cleaned of what was sent here.
+    async fn mint(&self, now: Timestamp, context: &AttemptContext<'_>) -> Result<Minted, Failure> {
+        let jwt = self.jwt(now)?;
+        let minted = self.exchange(&jwt, now, context).await;
+        minted.map_err(|failure| {
+            let mut redactor = Redactor::new();
+            hide_header(&mut redactor, &String::from_utf8_lossy(jwt.as_bytes()));
+            Failure {
+                detail: redactor.redact(&failure.detail),
+                ..failure
+            }
+        })
+    }
+
+    async fn exchange(
         &self,
+        jwt: &HeaderValue,
         now: Timestamp,
         context: &AttemptContext<'_>,
-    ) -> Result<Secret<String>, Failure> {
-        let jwt = self.jwt(now)?;
+    ) -> Result<Minted, Failure> {
         let installation = match &self.installation {
             Installation::Id(id) => *id,
-            Installation::Owner(owner) => self.find_installation(owner, &jwt, context).await?,
+            Installation::Owner(owner) => self.find_installation(owner, jwt, context).await?,
         };
         let path = format!("app/installations/{installation}/access_tokens");
-        let mut request = self.request(Method::POST, &path, &jwt)?;
+        let mut request = self.request(Method::POST, &path, jwt)?;
         request
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = context.send(request).await?;
         let answer: TokenAnswer = json(&response, context)?;
-        let token = Secret::new(answer.token);
-        let expires = answer
-            .expires_at
-            .unwrap_or(now + SignedDuration::from_hours(1));
-        context
-            .tokens
-            .put(self.cache_key.clone(), token.clone(), expires, now);
-        Ok(token)
+        Ok(Minted {
+            token: Secret::new(answer.token),
+            expires: answer
+                .expires_at
+                .unwrap_or(now + SignedDuration::from_hours(1)),
+        })
     }
 
     /// Organisations first, then users, as the reference does.

@@ -5,6 +5,8 @@
 //!
 //! Format: <https://protobuf.dev/programming-guides/encoding/>.
 
+use std::fmt::Write as _;
+
 const VARINT: u64 = 0;
 const FIXED_64: u64 = 1;
 const LENGTH_DELIMITED: u64 = 2;
@@ -117,6 +119,47 @@ pub(crate) fn is_message(bytes: &[u8]) -> bool {
     fields.0.is_empty()
 }
 
+/// A message for people, as `protoc --decode_raw` shows it: numbers of fields, texts, messages inside
+/// others indented. `None` if it is no message.
+pub(crate) fn to_text(message: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    is_message(message).then(|| write_fields(&mut text, message, 0))?;
+    Some(text)
+}
+
+/// Messages this deep are shown as bytes.
+const DEEPEST: usize = 16;
+
+fn write_fields(text: &mut String, message: &[u8], depth: usize) {
+    let indent = "  ".repeat(depth);
+    for (field, value) in Fields(message) {
+        // Writing to a string cannot fail.
+        let _ = match value {
+            Value::Number(number) => writeln!(text, "{indent}{field}: {number}"),
+            Value::Bytes(bytes) => match shown(bytes) {
+                Some(shown) => writeln!(text, "{indent}{field}: {shown:?}"),
+                None if depth < DEEPEST && is_message(bytes) => {
+                    let _ = writeln!(text, "{indent}{field} {{");
+                    write_fields(text, bytes, depth + 1);
+                    writeln!(text, "{indent}}}")
+                }
+                None => writeln!(
+                    text,
+                    "{indent}{field}: {:?}",
+                    bytes.escape_ascii().to_string()
+                ),
+            },
+        };
+    }
+}
+
+/// Bytes that are a text. Messages begin with, or soon have, a control character.
+fn shown(bytes: &[u8]) -> Option<&str> {
+    let is_odd = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    let text = std::str::from_utf8(bytes).ok()?;
+    (!text.contains(is_odd)).then_some(text)
+}
+
 /// The fields from the front; what is left when it ends early is broken.
 struct Fields<'a>(&'a [u8]);
 
@@ -207,6 +250,20 @@ mod tests {
         assert_eq!(last(&bytes, 3), Some(Value::Number(8)));
         assert_eq!(last(&bytes, 4), Some(Value::Bytes(b"last")));
         assert_eq!(last(&bytes, 5), None);
+    }
+
+    #[test]
+    fn messages_are_shown_with_their_texts() {
+        let inner = Message::new().bytes(1, "name").varint(2, 7);
+        let message = Message::new()
+            .message(1, inner)
+            .bytes(2, [0, 255])
+            .bytes(3, "two\nlines");
+        assert_eq!(
+            to_text(&message.into_bytes()).unwrap(),
+            "1 {\n  1: \"name\"\n  2: 7\n}\n2: \"\\\\x00\\\\xff\"\n3: \"two\\nlines\"\n"
+        );
+        assert_eq!(to_text(b"{}"), None);
     }
 
     #[test]

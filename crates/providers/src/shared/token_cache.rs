@@ -79,7 +79,7 @@ impl TokenCache {
     }
 
     /// A token that is still good.
-    pub fn get(&self, key: &str, now: Timestamp) -> Option<Secret<String>> {
+    fn get(&self, key: &str, now: Timestamp) -> Option<Secret<String>> {
         let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens
             .get(key)
@@ -94,7 +94,7 @@ impl TokenCache {
     }
 
     /// Keeps a token for 80 % of what is left of its life, within the longest time.
-    pub fn put(&self, key: String, token: Secret<String>, expires: Timestamp, now: Timestamp) {
+    fn put(&self, key: String, token: Secret<String>, expires: Timestamp, now: Timestamp) {
         if self.most == 0 {
             return;
         }

@@ -173,6 +173,15 @@ async fn another_routing_key_is_another_service() {
     provider["spec"]["channel"] = json!("ANOTHERROUTINGKEY000000000000000");
     scene.bench.apply(&provider);
     assert_eq!(scene.tell(&well).await, [&resolve(UID), CHANGE]);
+    // The channel wins over the Secret.
+    let sent = scene.transport.sent();
+    let keys = sent.iter().map(|sent| {
+        let body: Value = serde_json::from_slice(&sent.request.body).unwrap();
+        body["routing_key"].as_str().unwrap().to_owned()
+    });
+    let keys: Vec<String> = keys.collect();
+    assert!(keys[..2].iter().all(|key| key.starts_with("R0FIXTURE")));
+    assert!(keys[2..].iter().all(|key| key.starts_with("ANOTHER")));
 }
 
 #[tokio::test]

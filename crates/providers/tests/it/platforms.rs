@@ -159,3 +159,14 @@ async fn a_repetition_has_the_same_id_in_sentry_and_another_event_another() {
     };
     assert_eq!(envelopes[0][1]["length"], length(0));
 }
+
+#[tokio::test]
+async fn a_tag_of_sentry_keeps_its_value_when_it_has_several_lines() {
+    let fixture = fixtures::delivered("sentry");
+    let mut event = fixture.event.clone();
+    event["metadata"]["event.toolkit.fluxcd.io/summary"] = json!("one\ntwo");
+    let (requests, _) = exchange(&fixture, &event, Vec::new()).await;
+    let item = &envelope(&requests[0].body)[2];
+    assert_eq!(item["tags"]["summary"], "one two");
+    assert_eq!(item["spans"][0]["tags"]["summary"], "one two");
+}

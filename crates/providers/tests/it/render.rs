@@ -57,3 +57,23 @@ async fn a_rendering_reads_like_a_request() {
     );
     assert!(body.starts_with("{\n  \"involvedObject\": {\n"), "{body}");
 }
+
+#[tokio::test]
+async fn a_span_is_shown_with_its_texts() {
+    let text = text_of("otel", &fixtures::delivered("otel").objects).await;
+    assert!(
+        text.starts_with("POST https://collector.example.com:4318/*****\n"),
+        "{text}"
+    );
+    for line in [
+        "1: \"service.instance.id\"",
+        "5: \"Kustomization: apps/webapp\"",
+        "1: \"Webapp impacted\"",
+        "16: 769",
+    ] {
+        assert!(
+            text.lines().any(|shown| shown.trim() == line),
+            "{line}: {text}"
+        );
+    }
+}

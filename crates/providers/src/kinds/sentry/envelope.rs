@@ -271,7 +271,8 @@ fn tags(event: &Event) -> BTreeMap<String, String> {
     ]
     .map(|(key, value)| (key.to_owned(), short(value)))
     .into();
-    let metadata = fit::sorted(&event.metadata, short);
+    // Sentry drops a tag with a line break in its value.
+    let metadata = fit::sorted(&event.metadata, |text| short(&text.replace('\n', " ")));
     tags.extend(fit::fit("", metadata, 0, &METADATA).fields);
     tags
 }

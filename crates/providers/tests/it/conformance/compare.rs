@@ -9,7 +9,7 @@ use serde_json::Value;
 use testkit::SentRequest;
 use testkit::corpus::{Case, RecordedRequest};
 
-use super::differences::{INERT, NETWORK, STABLE_LABELS};
+use super::differences::{CREDENTIALS, INERT, NETWORK, STABLE_LABELS};
 use super::labels;
 use super::protocols;
 use super::replay::Replayed;
@@ -37,21 +37,22 @@ pub(crate) fn compare(case: &Case, replayed: &Replayed) -> (Vec<String>, Vec<&'s
         .enumerate()
         .filter(|(_, request)| request.method != "CONNECT")
         .collect();
-    let sent = protocols::without_logins(case, &replayed.sent);
-    if recorded.is_empty() && !sent.is_empty() && ignores_network(case) {
+    if recorded.is_empty() && !replayed.sent.is_empty() && ignores_network(case) {
         // The reference did not trust the server, whose CA it was given.
         rules.push(NETWORK);
-    } else if recorded.len() != sent.len() {
+    } else if recorded.len() != replayed.sent.len() {
         found.push(format!(
             "{} requests, recorded {}: {:?}",
-            sent.len(),
+            replayed.sent.len(),
             recorded.len(),
-            sent.iter()
+            replayed
+                .sent
+                .iter()
                 .map(|sent| format!("{} {}", sent.request.method, sent.request.url))
                 .collect::<Vec<_>>()
         ));
     }
-    for ((index, recorded), sent) in recorded.iter().zip(sent) {
+    for ((index, recorded), sent) in recorded.iter().zip(&replayed.sent) {
         let translated = protocols::over_https(recorded);
         rules.extend(translated.as_ref().map(|(_, rule)| *rule));
         let recorded = translated
@@ -138,17 +139,39 @@ impl Comparison<'_> {
         for (name, value) in recorded.headers.iter().filter(|(name, _)| counts(name)) {
             match ours.get(name) {
                 Some(ours) => self.text(place, name, value, ours),
+                // What the reference makes of a token that is not there.
+                None if self.is_otel() && name == "authorization" && value.trim() == "Bearer" => {
+                    self.rules.push(CREDENTIALS);
+                }
                 None => self
                     .found
                     .push(format!("{place}: no header {name}: {value}")),
             }
         }
         for (name, value) in ours.iter().filter(|(name, _)| counts(name)) {
-            if !recorded.headers.contains_key(name) {
+            let is_given = self.is_otel() && name == "authorization" && !self.has_headers();
+            if is_given && !recorded.headers.contains_key(name) {
+                self.rules.push(CREDENTIALS);
+            } else if !recorded.headers.contains_key(name) {
                 self.found
                     .push(format!("{place}: header {name}: {value} is not recorded"));
             }
         }
+    }
+
+    fn is_otel(&self) -> bool {
+        let mut providers = self.case.objects_of("Provider");
+        providers.any(|object| object["spec"]["type"] == "otel")
+    }
+
+    /// Whether a Secret of the case holds headers.
+    fn has_headers(&self) -> bool {
+        let mut secrets = self.case.objects_of("Secret");
+        secrets.any(|object| {
+            ["stringData", "data"]
+                .iter()
+                .any(|holder| object[holder]["headers"].is_string())
+        })
     }
 
     fn route(&mut self, index: usize, recorded: &RecordedRequest, sent: &SentRequest) {
@@ -171,9 +194,18 @@ impl Comparison<'_> {
                 let url = format!("http://{userinfo}{proxy}");
                 Proxy::Explicit(ProxyUrl::parse(&url).unwrap())
             });
+        let is_same_proxy = match (&sent.route.proxy, &expected) {
+            (Proxy::Explicit(ours), Proxy::Explicit(expected)) => {
+                ours.endpoint() == expected.endpoint()
+            }
+            _ => false,
+        };
         let is_honoured = expected == Proxy::default() && ignores_network(self.case);
         if sent.route.proxy != expected && is_honoured {
             self.rules.push(NETWORK);
+        } else if sent.route.proxy != expected && is_same_proxy && self.is_otel() {
+            // The reference shows the proxy the collector's credentials.
+            self.rules.push(CREDENTIALS);
         } else if sent.route.proxy != expected {
             self.found.push(format!(
                 "requests[{index}]: proxy {:?}, recorded {expected:?}",

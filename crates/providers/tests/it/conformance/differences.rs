@@ -6,13 +6,22 @@ use testkit::corpus;
 /// Rules that the runner applies to every case: what it does not compare, and why, is listed.
 pub(crate) const PARKED: &str = "parked-deliveries-are-tried-again";
 pub(crate) const INERT: &str = "live-mentions-are-made-inert";
+pub(crate) const CREDENTIALS: &str = "otel-credentials-go-to-the-collector";
 pub(crate) const PUBSUB: &str = "pubsub-over-https";
 pub(crate) const EVENT_HUBS: &str = "event-hubs-over-https";
 
 pub(crate) const STABLE_LABELS: &str = "alert-labels-are-stable-and-valid";
 pub(crate) const NETWORK: &str = "tls-and-proxies-are-honoured";
 
-const RULES: [&str; 6] = [PARKED, INERT, PUBSUB, EVENT_HUBS, STABLE_LABELS, NETWORK];
+const RULES: [&str; 7] = [
+    PARKED,
+    INERT,
+    CREDENTIALS,
+    PUBSUB,
+    EVENT_HUBS,
+    STABLE_LABELS,
+    NETWORK,
+];
 
 /// `conformance/differences.toml`.
 #[derive(Debug, Deserialize)]

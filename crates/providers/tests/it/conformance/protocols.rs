@@ -4,30 +4,51 @@
 //! recorded is turned into the request that says the same over HTTPS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use providers::Identities;
 use serde_json::{Value, json};
 use testkit::corpus::{Case, RecordedRequest};
-use testkit::{ScriptedResponse, SentRequest, otlp};
+use testkit::{MovableClock, ScriptedResponse, ScriptedTransport, SentRequest, otlp};
 
 use super::differences::{EVENT_HUBS, PUBSUB};
 
 /// Where tokens come from; recordings do not show how the reference logged in.
 const LOGINS: [&str; 2] = ["oauth2.googleapis.com", "login.microsoftonline.com"];
 
+fn is_pubsub(case: &Case) -> bool {
+    let mut requests = case.requests.iter();
+    requests.any(|request| request.method == "Publish")
+}
+
+/// The process' identity. What was published was recorded with a switch that does without any.
+pub(super) fn identities(case: &Case, clock: &Arc<MovableClock>) -> Identities {
+    if !is_pubsub(case) {
+        return Identities::default();
+    }
+    let token = ScriptedResponse {
+        body: Some(json!({"access_token": "made-up", "expires_in": 3600})),
+        ..ScriptedResponse::default()
+    };
+    Identities {
+        metadata: Some(Arc::new(ScriptedTransport::new(
+            Arc::clone(clock),
+            vec![token],
+        ))),
+        ..Identities::default()
+    }
+}
+
 /// Answers of services whose recordings have none.
 pub(super) fn answers(case: &Case) -> Vec<ScriptedResponse> {
-    let is_pubsub = case
-        .requests
-        .iter()
-        .any(|request| request.method == "Publish");
     let answer = |host: &str, body: Value| ScriptedResponse {
         host: Some(host.to_owned()),
         body: Some(body),
         ..ScriptedResponse::default()
     };
-    if !is_pubsub {
+    if !is_pubsub(case) {
         return Vec::new();
     }
     let token = json!({"access_token": "made-up", "expires_in": 3600, "token_type": "Bearer"});
@@ -38,17 +59,17 @@ pub(super) fn answers(case: &Case) -> Vec<ScriptedResponse> {
 }
 
 /// What was sent, without the requests that only log in.
-pub(super) fn without_logins<'a>(case: &Case, sent: &'a [SentRequest]) -> Vec<&'a SentRequest> {
+pub(super) fn without_logins(case: &Case, mut sent: Vec<SentRequest>) -> Vec<SentRequest> {
     let shows_logins = case.requests.iter().any(|recorded| {
         LOGINS
             .iter()
             .any(|host| recorded.url.contains(&format!("//{host}/")))
     });
-    let is_login = |sent: &SentRequest| {
+    sent.retain(|sent| {
         let host = sent.request.url.host_str().unwrap_or_default();
-        !shows_logins && LOGINS.contains(&host)
-    };
-    sent.iter().filter(|sent| !is_login(sent)).collect()
+        shows_logins || !LOGINS.contains(&host)
+    });
+    sent
 }
 
 /// The request over HTTPS that says what was recorded in another protocol, and the rule that says so.

@@ -12,7 +12,7 @@ use domain::ports::{Clock, Courier as _};
 use domain::{
     Catalog, CatalogSnapshot, CleanEvent, Delivery, Outcome, Position, ValidAlert, ValidProvider,
 };
-use providers::{Courier, CourierSettings, Directory, Identities, kinds};
+use providers::{Courier, CourierSettings, Directory, kinds};
 use serde_json::Value;
 use testkit::corpus::Case;
 use testkit::{Authority, Facts, MovableClock, Pair, ScriptedTransport, Secrets, SentRequest};
@@ -82,7 +82,7 @@ impl Bench {
             clock: Arc::clone(&clock) as _,
             max_tokens: 100,
             longest_token_life: std::time::Duration::from_hours(1),
-            identities: Identities::default(),
+            identities: protocols::identities(case, &clock),
             max_notifiers: 100,
         });
         Self {
@@ -194,7 +194,7 @@ pub(crate) async fn replay(case: &Case) -> Replayed {
                 .await;
         }
     }
-    replayed.sent = bench.transport.sent();
+    replayed.sent = protocols::without_logins(case, bench.transport.sent());
     replayed
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use api::{ObjectKey, Provider, Secret};
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::percent_decode_str;
 use providers::identity::AzureEnvironment;
 use providers::{Identities, kinds};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Cloud, object_level, objects_with, owned};
+use crate::github_app::key;
 
 const SEND: &str = "POST https://fleet.servicebus.windows.net/flux-events/messages";
 const LOGIN: &str = "POST https://login.microsoftonline.com/tenant-1/oauth2/v2.0/token";
@@ -76,6 +78,74 @@ async fn a_client_secret_of_the_environment_comes_first() {
         cloud.calls(),
         [LOGIN.to_owned(), format!("{SEND} Bearer minted")]
     );
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_environment_signs_an_assertion_for_the_endpoint() {
+    let certificate = testkit::Authority::new().issue(&["client-1"]).certificate;
+    let folder = std::env::temp_dir().join(format!("fanfare-certificate-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("client.pem");
+    std::fs::write(&file, format!("{}{certificate}", key().pem)).unwrap();
+    let identities = of_azure(AzureEnvironment {
+        client_certificate: Some(file.clone()),
+        ..environment()
+    });
+    let cloud = Cloud::new(&event_hub(&json!({})), identities, &answers(), &json!([]));
+    assert_eq!(cloud.send().await, "delivered");
+    let form = cloud.form(0);
+    let names: Vec<&str> = form.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "client_assertion",
+            "client_assertion_type",
+            "client_id",
+            "grant_type",
+            "scope"
+        ]
+    );
+    let (signed, signature) = form[0].1.rsplit_once('.').unwrap();
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, &key().public)
+        .verify(signed.as_bytes(), &signature)
+        .unwrap();
+    let parts: Vec<Value> = signed
+        .split('.')
+        .map(|part| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap())
+        .collect();
+    let lines: String = certificate
+        .lines()
+        .filter(|line| !line.contains('-'))
+        .collect();
+    let thumbprint = Sha256::digest(STANDARD.decode(lines).unwrap());
+    assert_eq!(parts[0]["alg"], "PS256");
+    assert_eq!(parts[0]["x5t#S256"], URL_SAFE_NO_PAD.encode(thumbprint));
+    let claims = &parts[1];
+    let endpoint = "https://login.microsoftonline.com/tenant-1/oauth2/v2.0/token";
+    assert_eq!(claims["aud"], endpoint);
+    assert_eq!(
+        (&claims["iss"], &claims["sub"]),
+        (&json!("client-1"), &json!("client-1"))
+    );
+    assert_eq!(
+        claims["exp"].as_i64().unwrap() - claims["nbf"].as_i64().unwrap(),
+        660
+    );
+
+    for (content, wrong) in [
+        (certificate.as_str(), "no RSA key"),
+        (&key().pem, "no certificate"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        cloud.bench.clock.advance(Duration::from_hours(1));
+        let said = cloud.send().await;
+        assert!(
+            said.contains(wrong) && said.contains("AZURE_CLIENT_CERTIFICATE_PATH"),
+            "{said}"
+        );
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test]

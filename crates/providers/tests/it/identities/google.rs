@@ -384,3 +384,79 @@ async fn credentials_of_the_secret_win_over_a_service_account() {
     assert_eq!(cloud.send().await, "delivered");
     assert_eq!(cloud.calls()[0], TOKEN);
 }
+
+#[tokio::test]
+async fn what_is_missing_is_named_in_the_same_words_by_the_check_and_by_a_delivery() {
+    for (spec, words) in [
+        (json!({"address": null}), "GCP project ID cannot be empty"),
+        (
+            json!({"address": "../other"}),
+            "is no id of a Google Cloud project",
+        ),
+        (
+            json!({"channel": null}),
+            "GCP Pub/Sub topic ID cannot be empty",
+        ),
+    ] {
+        let mut objects = without_secret(&spec);
+        let provider = api::Provider::from_object(std::sync::Arc::new(objects[0].clone()));
+        let problems = (providers::kinds::find("googlepubsub").unwrap().check)(&provider);
+        assert_eq!(problems[0].message, words);
+
+        // With a Secret that may hold the address, only the delivery can tell.
+        objects[0]["spec"]["secretRef"] = json!({"name": "pubsub-credentials"});
+        let address = &spec["address"];
+        objects[1]["stringData"] = if address.is_string() {
+            objects[0]["spec"]
+                .as_object_mut()
+                .unwrap()
+                .remove("address");
+            json!({"address": address})
+        } else {
+            json!({"token": service_account_key().to_string()})
+        };
+        let cloud = Cloud::new(&objects, Identities::default(), &answers(), &json!([]));
+        let said = cloud.send().await;
+        assert!(
+            said.starts_with("misconfigured: ") && said.contains(words),
+            "{said}"
+        );
+        assert!(cloud.calls().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn attributes_stay_within_the_limits_of_the_service() {
+    let long_value = "v".repeat(1025);
+    let many: Vec<String> = (0..101).map(|number| format!("name-{number}: v")).collect();
+    for (headers, words) in [
+        (format!("name: {long_value}"), "more than 1024 bytes"),
+        (many.join("\n"), "at most 100 attributes"),
+        ("googclient: v".to_owned(), "do not begin with `goog`"),
+        (format!("{}: v", "n".repeat(257)), "1 to 256 bytes"),
+    ] {
+        let mut objects = with_token(&service_account_key());
+        objects[1]["stringData"]["headers"] = json!(headers);
+        let cloud = Cloud::new(&objects, Identities::default(), &answers(), &json!([]));
+        let said = cloud.send().await;
+        assert!(
+            said.starts_with("misconfigured: ") && said.contains(words),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_message_id_proves_nothing() {
+    let responses = json!([
+        {"host": "oauth2.googleapis.com", "body": {"access_token": "first", "expires_in": 3600}},
+        {"host": "pubsub.googleapis.com", "body": "<html>welcome</html>"},
+    ]);
+    let objects = with_token(&service_account_key());
+    let cloud = Cloud::new(&objects, Identities::default(), &responses, &json!([]));
+    let said = cloud.send().await;
+    assert!(
+        said.starts_with("server_fault: the answer names no message id"),
+        "{said}"
+    );
+}

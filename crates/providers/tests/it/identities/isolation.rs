@@ -191,10 +191,11 @@ async fn namespaces_and_providers_never_share_a_token() {
 }
 
 #[tokio::test]
-async fn attempts_at_the_same_time_ask_for_one_token_through_the_proxy() {
+async fn attempts_at_the_same_time_ask_for_one_token_through_the_proxy_with_our_certificate() {
     let authority = Authority::new();
     let server = authority.issue(&["oauth2.googleapis.com", "pubsub.googleapis.com"]);
-    let sink = HttpSink::start_tls(&server, None).await;
+    let ours = authority.issue(&["fanfare"]);
+    let sink = HttpSink::start_tls(&server, Some(&authority.pem)).await;
     sink.answer_by(|request| {
         if request.target == "/token" {
             let token = r#"{"access_token": "shared", "expires_in": 3600}"#;
@@ -208,7 +209,10 @@ async fn attempts_at_the_same_time_ask_for_one_token_through_the_proxy() {
     objects[0]["spec"]["certSecretRef"]["name"] = json!("authority");
     objects[0]["spec"]["proxySecretRef"]["name"] = json!("proxy");
     for (name, data) in [
-        ("authority", json!({"ca.crt": authority.pem})),
+        (
+            "authority",
+            json!({"ca.crt": authority.pem, "tls.crt": ours.certificate, "tls.key": ours.key}),
+        ),
         (
             "proxy",
             json!({
@@ -238,6 +242,7 @@ async fn attempts_at_the_same_time_ask_for_one_token_through_the_proxy() {
     let of = |path: &str| requests.iter().filter(|seen| seen.target == path).count();
     assert_eq!(of("/token"), 1);
     assert_eq!(requests.len(), 9);
+    assert!(requests.iter().all(|seen| seen.has_client_certificate));
     let hosts: Vec<String> = proxy.asked().into_iter().map(|seen| seen.target).collect();
     for host in ["oauth2.googleapis.com:443", "pubsub.googleapis.com:443"] {
         assert!(hosts.iter().any(|asked| asked == host), "{hosts:?}");

@@ -31,7 +31,7 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn grafana_takes_any_event(event in event()) {

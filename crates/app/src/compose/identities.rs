@@ -1,4 +1,4 @@
-//! Who this process is in clouds, and the way to the metadata services that say so.
+//! Who this process is in clouds, and the one client that may ask their metadata services.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,9 +16,10 @@ use crate::settings;
 /// The address of the metadata services of Azure and Google Cloud.
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
-/// Who this process is in clouds, outside a cluster. The metadata services get a client of their own
+/// Who this process is in clouds by its environment and its machine. ServiceAccounts and the gate for
+/// them are the cluster mode's to add. The metadata services get a client of their own
 /// that reaches nothing else, so that the guard of the other one stays whole; no proxy has a part in it.
-pub(super) fn identities(denied: &[IpNet]) -> Identities {
+pub(crate) fn of_process(denied: &[IpNet]) -> Identities {
     let mut egress = EgressPolicy {
         allow: vec![Ipv4Net::from(METADATA).into()],
         deny: all_but(METADATA),

@@ -1,0 +1,195 @@
+//! A cluster that is followed, and what came of it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api::{ObjectKey, Problem, Provider};
+use cluster::{Cluster, Companions, Scope, Secrets, Settings, Timing, Update};
+use domain::delivery::{Failure, FailureClass};
+use domain::ports::{
+    DeliveryTallies, KindDirectory, NoticeSink, ProviderCheck, SecretReader as _, Tally,
+};
+use domain::provider::{Capabilities, Progressing};
+use domain::{Catalog, Family, ValidProvider};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use testkit::clock::MovableClock;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::fake_kube::FakeKube;
+
+pub(crate) struct Bench {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) notices: Arc<dyn NoticeSink>,
+    pub(crate) leader: watch::Sender<bool>,
+    pub(crate) clock: Arc<MovableClock>,
+    updates: Arc<Mutex<Vec<Vec<ObjectKey>>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Bench {
+    /// Follows all namespaces, as leader.
+    pub(crate) fn start(kube: &FakeKube) -> Self {
+        let client = kube.client();
+        let cluster = Cluster::new(Settings {
+            client,
+            scope: Scope::All,
+            kinds: Arc::new(Kinds),
+            no_cross_namespace_references: false,
+            timing: Timing::default(),
+        });
+        let (leader, is_leader) = watch::channel(true);
+        let clock = Arc::new(MovableClock::default());
+        let catalog = Arc::new(Catalog::default());
+        let updates: Arc<Mutex<Vec<_>>> = Arc::default();
+        let (secrets, notices) = (cluster.secrets(), cluster.notices());
+        let companions = Companions {
+            check: Arc::new(NeedsAddress(secrets.clone())),
+            tallies: Arc::new(Nothing),
+            clock: clock.clone(),
+            is_leader,
+        };
+        let (seen, swapped) = (updates.clone(), catalog.clone());
+        let apply = move |update: Update| {
+            if let Some(snapshot) = update.catalog {
+                swapped.swap(snapshot);
+            }
+            seen.lock().unwrap().push(update.changed);
+            futures::future::ready(()).boxed()
+        };
+        let running = cluster.run(companions, futures::future::pending(), apply);
+        Self {
+            catalog,
+            secrets,
+            notices,
+            leader,
+            clock,
+            updates,
+            task: tokio::spawn(running),
+        }
+    }
+
+    /// Time passes, and everything that should happen meanwhile does.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        tokio::time::sleep(time).await;
+    }
+
+    /// How often something was put in force.
+    pub(crate) fn updates(&self) -> usize {
+        self.updates.lock().unwrap().len()
+    }
+
+    /// The Providers that changed since the last call.
+    pub(crate) fn changed(&self) -> Vec<String> {
+        let mut updates = self.updates.lock().unwrap();
+        let changed = updates.iter().flatten().map(ToString::to_string).collect();
+        updates.clear();
+        changed
+    }
+
+    /// All usable Alerts.
+    pub(crate) fn alerts(&self) -> Vec<String> {
+        let snapshot = self.catalog.snapshot();
+        let alerts = snapshot.alerts().iter();
+        alerts.map(|alert| alert.key.to_string()).collect()
+    }
+
+    /// All usable Providers.
+    pub(crate) fn providers(&self) -> Vec<String> {
+        let snapshot = self.catalog.snapshot();
+        let mut names: Vec<String> = snapshot
+            .providers()
+            .filter(|(_, entry)| entry.valid().is_some())
+            .map(|(key, _)| key.to_string())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+pub(crate) fn provider(name: &str, secret: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "a", "generation": 1},
+        "spec": {"type": "generic", "secretRef": {"name": secret}},
+    })
+}
+
+pub(crate) fn alert(name: &str, provider: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "namespace": "a", "generation": 1},
+        "spec": {
+            "providerRef": {"name": provider},
+            "eventSources": [{"kind": "Kustomization", "name": "*"}],
+        },
+    })
+}
+
+pub(crate) fn secret(name: &str, address: &str) -> Value {
+    use base64::Engine as _;
+    let address = base64::engine::general_purpose::STANDARD.encode(address);
+    json!({"metadata": {"name": name, "namespace": "a"}, "data": {"address": address}})
+}
+
+struct Kinds;
+
+impl KindDirectory for Kinds {
+    fn names(&self) -> Vec<&'static str> {
+        vec!["generic"]
+    }
+
+    fn capabilities(&self, kind: &str) -> Option<Capabilities> {
+        (kind == "generic").then_some(Capabilities {
+            family: Family::Forward,
+            commit_status_updates: false,
+            commit_status: false,
+            change_request: false,
+            progressing: Progressing::Sent,
+            expires: false,
+        })
+    }
+
+    fn check(&self, _: &Provider) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// Finds fault with Providers whose Secret has no address.
+struct NeedsAddress(Arc<Secrets>);
+
+impl ProviderCheck for NeedsAddress {
+    fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>> {
+        async move {
+            let name = provider.spec.secret.clone().unwrap_or_default();
+            let key = ObjectKey::new(&provider.key.namespace, name);
+            let secret = self.0.read(&key).await.ok().flatten();
+            let has_address = secret.is_some_and(|secret| {
+                let address = secret.data.get("address");
+                address.is_some_and(|address| !address.expose().is_empty())
+            });
+            if has_address {
+                Ok(())
+            } else {
+                Err(Failure::new(FailureClass::Misconfigured, "no address"))
+            }
+        }
+        .boxed()
+    }
+}
+
+struct Nothing;
+
+impl DeliveryTallies for Nothing {
+    fn tallies(&self) -> BoxFuture<'_, Option<Vec<Tally>>> {
+        futures::future::ready(Some(Vec::new())).boxed()
+    }
+}

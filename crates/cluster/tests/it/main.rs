@@ -1,0 +1,9 @@
+//! The Kubernetes mode against an API server that does what a script says.
+
+#![cfg(test)]
+
+mod bench;
+mod fake_kube;
+mod secrets;
+mod statuses;
+mod watching;
