@@ -137,7 +137,7 @@ impl Rendered {
         let url = if self.hides_paths {
             url_for_humans(&request.url)
         } else {
-            without_user_information(&request.url)
+            self.with_redacted_query(&without_user_information(&request.url))
         };
         let mut text = format!("{} {url}\n", request.method);
         for (name, value) in &request.headers {
@@ -155,6 +155,14 @@ impl Rendered {
             text
         } else {
             format!("{text}\n{body}\n")
+        }
+    }
+
+    /// An API's path is shown as it is; its query can hold what the address had in it.
+    fn with_redacted_query(&self, url: &str) -> String {
+        match url.split_once('?') {
+            Some((path, query)) => format!("{path}?{}", self.redactor.redact(query)),
+            None => url.to_owned(),
         }
     }
 }

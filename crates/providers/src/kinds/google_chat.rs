@@ -99,7 +99,7 @@ impl OneRequest for GoogleChat {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

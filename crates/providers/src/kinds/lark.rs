@@ -101,7 +101,7 @@ impl OneRequest for Lark {
         let reset = response.headers.get("x-ogw-ratelimit-reset");
         let reset = reset.and_then(|value| value.to_str().ok()?.parse().ok());
         let reset = reset.map(Duration::from_secs);
-        complaint::judge(response, clock.now(), KIND.title, |answer: Answer| {
+        complaint::judge(response, clock, KIND.title, |answer: Answer| {
             answer.complaint(reset)
         })
     }

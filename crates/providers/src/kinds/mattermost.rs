@@ -110,7 +110,7 @@ impl OneRequest for Mattermost {
         if response.status.is_success() && response.body.trim_ascii() == b"ok" {
             return Ok(());
         }
-        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

@@ -37,8 +37,6 @@
 use std::fmt::Write as _;
 
 use api::{Problem, Provider};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use domain::Notification;
 use domain::delivery::Failure;
 use domain::ports::Clock;
@@ -51,6 +49,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
+use crate::shared::authorization;
 use crate::shared::basic_pair;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
@@ -152,17 +151,15 @@ struct Ntfy {
 
 impl Ntfy {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
-        let authorization = match &settings.token {
-            Some(token) => Some(format!("Bearer {}", token.expose())),
+        let authorization = match authorization::bearer(settings)? {
+            Some(bearer) => Some(bearer),
             None => basic_pair::parse(settings)?
-                .map(|pair| format!("Basic {}", STANDARD.encode(pair.expose()))),
+                .map(|pair| basic_pair::header(&pair))
+                .transpose()?,
         };
-        let authorization = authorization
-            .as_deref()
-            .map(ProviderSettings::secret_header);
         Ok(Self {
             target: Target::parse(settings.url()?, &settings.provider.spec.channel)?,
-            authorization: authorization.transpose()?,
+            authorization,
         })
     }
 }
@@ -190,7 +187,7 @@ impl OneRequest for Ntfy {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

@@ -44,6 +44,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::classify;
 use crate::kind::{Guarantee, Protocol};
+use crate::shared::address;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
@@ -70,9 +71,7 @@ fn check(provider: &Provider) -> Vec<Problem> {
         Ok(chat) => problems.extend(chat.doubts()),
         Err(error) => problems.push(Problem::error("spec.channel", error.to_string())),
     }
-    if provider.secret.is_none() {
-        problems.push(Problem::error("spec.secretRef", NO_TOKEN));
-    }
+    problems.extend(address::check_secret(provider, NO_TOKEN));
     if !provider.address.is_empty() {
         let text = format!("has no effect: messages always go to {API}");
         problems.push(Problem::warning("spec.address", text));
@@ -168,7 +167,7 @@ impl OneRequest for Telegram {
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
         let now = clock.now();
-        complaint::judge(response, now, KIND.title, |answer: Answer| {
+        complaint::judge(response, clock, KIND.title, |answer: Answer| {
             let class = answer.class(response, now);
             answer.complaint(class)
         })

@@ -44,6 +44,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
+use crate::shared::authorization;
 use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::json_post;
@@ -101,9 +102,7 @@ fn check(provider: &Provider) -> Vec<Problem> {
         let problem = Problem::warning("spec.channel", "Webex needs the id of a room");
         problems.push(problem.with_hint("name the room, or use an incoming webhook"));
     }
-    if provider.secret.is_none() {
-        problems.push(Problem::error("spec.secretRef", NO_TOKEN));
-    }
+    problems.extend(address::check_secret(provider, NO_TOKEN));
     problems
 }
 
@@ -116,14 +115,10 @@ struct Webex {
 impl Webex {
     fn new(settings: &ProviderSettings) -> Result<Self, ConfigError> {
         let url = settings.url()?;
-        let authorization = match &settings.token {
-            Some(token) => Some(ProviderSettings::secret_header(&format!(
-                "Bearer {}",
-                token.expose()
-            ))?),
-            None if is_webhook(&url) => None,
-            None => return Err(ConfigError::new(NO_TOKEN)),
-        };
+        let authorization = authorization::bearer(settings)?;
+        if authorization.is_none() && !is_webhook(&url) {
+            return Err(ConfigError::new(NO_TOKEN));
+        }
         Ok(Self {
             url,
             room: Some(settings.provider.spec.channel.clone()).filter(|room| !room.is_empty()),
@@ -154,7 +149,7 @@ impl OneRequest for Webex {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

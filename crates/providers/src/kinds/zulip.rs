@@ -34,8 +34,6 @@
 //! ```
 
 use api::{Problem, Provider, Secret};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::Notification;
 use domain::delivery::{Failure, FailureClass};
@@ -132,10 +130,7 @@ impl Zulip {
             let username = &settings.username;
             (!username.is_empty()).then(|| Secret::new(format!("{username}:")))
         });
-        let authorization = pair.map(|pair| {
-            let pair = STANDARD.encode(pair.expose());
-            ProviderSettings::secret_header(&format!("Basic {pair}"))
-        });
+        let authorization = pair.map(|pair| basic_pair::header(&pair));
         Ok(Self {
             url,
             destination: Destination::parse(&settings.provider.spec.channel)?,
@@ -167,7 +162,7 @@ impl OneRequest for Zulip {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock.now(), KIND.title, Answer::complaint)
+        complaint::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

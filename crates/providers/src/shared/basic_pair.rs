@@ -1,6 +1,9 @@
 //! User name and password for basic authentication, of which half is worth nothing.
 
 use api::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 
 use crate::{ConfigError, ProviderSettings};
 
@@ -21,4 +24,9 @@ pub(crate) fn parse(settings: &ProviderSettings) -> Result<Option<Secret<String>
         )),
         None => Ok(None),
     }
+}
+
+/// `Authorization` for a pair.
+pub(crate) fn header(pair: &Secret<String>) -> Result<HeaderValue, ConfigError> {
+    ProviderSettings::secret_header(&format!("Basic {}", STANDARD.encode(pair.expose())))
 }

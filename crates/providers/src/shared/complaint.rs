@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use domain::delivery::{Failure, FailureClass};
+use domain::ports::Clock;
 use jiff::Timestamp;
 use outbound::HttpResponse;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::answer;
 use crate::classify;
 
 /// What a service said about a message that it did not take.
@@ -21,38 +23,25 @@ pub(crate) struct Complaint {
     pub(crate) reason: String,
 }
 
-/// Judges an answer by its status and by what `complaint` finds in its JSON body.
-///
-/// A body that is empty, of another form or was too long to read says nothing. A success whose body is no JSON is
-/// none: an address that leads to a web page must not swallow messages.
+/// Judges an answer by its status and by what `complaint` finds in its JSON body; one of another form
+/// says nothing. What [`answer::success`] says about bodies that are no JSON holds here too.
 pub(crate) fn judge<T: DeserializeOwned>(
     response: &HttpResponse,
-    now: Timestamp,
+    clock: &dyn Clock,
     service: &str,
     complaint: impl FnOnce(T) -> Option<Complaint>,
 ) -> Result<(), Failure> {
-    let body: Result<Value, _> = serde_json::from_slice(&response.body);
+    let now = clock.now();
     let complaint = |body: Value| T::deserialize(body).ok().and_then(complaint);
     if !response.status.is_success() {
-        let complaint = body.ok().and_then(complaint).unwrap_or_default();
+        let body: Option<Value> = serde_json::from_slice(&response.body).ok();
+        let complaint = body.and_then(complaint).unwrap_or_default();
         return Err(refined(classify::failure(response, now), &complaint));
     }
-    match body {
-        Ok(body) => complaint(body).map_or(Ok(()), |complaint| {
-            Err(hidden(response, now, service, &complaint))
-        }),
-        Err(_) if response.truncated || response.body.trim_ascii().is_empty() => Ok(()),
-        Err(_) => Err(Failure {
-            class: FailureClass::Misconfigured,
-            ..classify::refused(
-                response.status,
-                &format!(
-                    "the service answered {}, but not as {service} does; does the address lead to it?",
-                    response.status
-                ),
-            )
-        }),
-    }
+    let body = answer::success(response, clock, service)?;
+    complaint(body).map_or(Ok(()), |complaint| {
+        Err(hidden(response, now, service, &complaint))
+    })
 }
 
 /// A refusal by status; its detail has the body already.
@@ -111,7 +100,8 @@ mod tests {
     }
 
     fn judged(response: &HttpResponse) -> Result<(), Failure> {
-        judge(response, Timestamp::UNIX_EPOCH, "Acme", |answer: Value| {
+        let clock = testkit::MovableClock::default();
+        judge(response, &clock, "Acme", |answer: Value| {
             let reason = answer["error"].as_str()?.to_owned();
             Some(Complaint {
                 class: (reason == "slow").then_some(FailureClass::Throttled),

@@ -213,7 +213,7 @@ async fn what_says_nothing_about_a_refusal_is_a_success_and_a_web_page_is_none()
         let failure = failure(kind, 200, page).await;
         assert_eq!(failure.class, FailureClass::Misconfigured, "{kind}");
         assert!(
-            failure.detail.contains("does the address lead to it?"),
+            failure.detail.contains("does the address lead to its API?"),
             "{kind}"
         );
     }

@@ -11,7 +11,7 @@ pub(crate) const CREDENTIALS: &str = "otel-credentials-go-to-the-collector";
 pub(crate) const PUBSUB: &str = "pubsub-over-https";
 pub(crate) const EVENT_HUBS: &str = "event-hubs-over-https";
 pub(crate) const STABLE_LABELS: &str = "alert-labels-are-stable-and-valid";
-pub(crate) const PROXIED: &str = "proxies-are-honoured-by-every-type";
+pub(crate) const NETWORK: &str = "tls-and-proxies-are-honoured";
 pub(crate) const UNASKED: &str = "nothing-is-asked-for-what-is-not-sent";
 pub(crate) const NUMBERED: &str = "change-requests-are-numbered-from-one";
 pub(crate) const MARKED: &str = "comments-of-ours-begin-with-their-marker";
@@ -27,7 +27,7 @@ const RULES: [&str; 12] = [
     PUBSUB,
     EVENT_HUBS,
     STABLE_LABELS,
-    PROXIED,
+    NETWORK,
     UNASKED,
     NUMBERED,
     MARKED,
