@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// How often Providers are looked at again whose Secrets no watch tells of.
-const UNWATCHED: Duration = Duration::from_mins(1);
+const UNWATCHED: Duration = Duration::from_secs(30);
 
 /// Looks at Providers.
 pub(crate) struct Inspector {
