@@ -94,6 +94,77 @@ pub const ALERT: Shape = Shape::Object(&[
     optional("suspend", Shape::Boolean),
 ]);
 
+/// `spec.interval` of a Receiver when it is absent.
+pub const DEFAULT_RECEIVER_INTERVAL: &str = "10m";
+
+/// Values of `spec.type` of a Receiver, in the reference's order.
+pub const RECEIVER_TYPES: [&str; 13] = [
+    "generic",
+    "generic-hmac",
+    "generic-oidc",
+    "github",
+    "gitlab",
+    "bitbucket",
+    "harbor",
+    "dockerhub",
+    "quay",
+    "gcr",
+    "nexus",
+    "acr",
+    "cdevents",
+];
+
+/// `spec` of a Receiver; [`super::RECEIVER_RULES`] come on top.
+pub const RECEIVER: Shape = Shape::Object(&[
+    required("type", text(0, None, TextFormat::OneOf(&RECEIVER_TYPES))),
+    optional(
+        "interval",
+        text(0, None, TextFormat::Duration(&["ms", "s", "m", "h"])),
+    ),
+    optional("events", Shape::List(&TEXT)),
+    required(
+        "resources",
+        Shape::List(&Shape::Object(&[
+            optional("apiVersion", TEXT),
+            required("kind", text(1, None, TextFormat::Any)),
+            required("name", text(1, Some(253), TextFormat::Any)),
+            optional("namespace", text(1, Some(253), TextFormat::Any)),
+            optional("matchLabels", Shape::TextMap),
+            optional("filter", TEXT),
+        ])),
+    ),
+    optional("resourceFilter", TEXT),
+    optional("secretRef", REFERENCE),
+    optional(
+        "oidcProviders",
+        Shape::KeyedList {
+            item: &Shape::Object(&[
+                required(
+                    "issuerURL",
+                    text(0, None, TextFormat::Prefix(&["http://", "https://"])),
+                ),
+                optional("audience", TEXT),
+                optional(
+                    "variables",
+                    Shape::List(&Shape::Object(&[
+                        required("name", TEXT),
+                        required("expression", TEXT),
+                    ])),
+                ),
+                required(
+                    "validations",
+                    Shape::NonEmptyList(&Shape::Object(&[
+                        required("expression", TEXT),
+                        required("message", TEXT),
+                    ])),
+                ),
+            ]),
+            key: "issuerURL",
+        },
+    ),
+    optional("suspend", Shape::Boolean),
+]);
+
 /// Whether a Provider spec breaks the rule that `commitStatusExpr` belongs to commit-status types.
 ///
 /// Source: `crds.md` section 2.3; presence counts, not content.
