@@ -4,6 +4,7 @@
 //! `Valid…` one. Nothing here does I/O.
 
 pub mod alert;
+pub mod crd;
 pub mod duration;
 pub mod event;
 pub mod manifest;

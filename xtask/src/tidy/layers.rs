@@ -38,7 +38,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
 ];
 
 /// Development dependencies beyond [`ALLOWED`] and `testkit`.
-const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [("xtask", &["domain", "providers"])];
+const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [("xtask", &["api", "domain", "providers"])];
 
 /// A crate of the workspace.
 #[derive(Clone, Debug, Deserialize)]

@@ -113,15 +113,39 @@ fn check_text(text: &str, rules: &TextRules, path: &str, problems: &mut Vec<Prob
                 ));
             }
         }
-        TextFormat::Prefix(prefixes) => {
-            if !prefixes.iter().any(|prefix| text.starts_with(prefix)) {
-                problems.push(Problem::error(
-                    path,
-                    format!("must start with {}", prefixes.join(" or ")),
-                ));
+        TextFormat::HttpUrl => check_http_url(text, path, problems),
+        TextFormat::HttpUrlLine => {
+            check_http_url(text, path, problems);
+            if text.contains('\n') {
+                problems.push(
+                    Problem::error(path, "must not have a line break")
+                        .with_hint("write the value behind the colon, without `|`"),
+                );
             }
         }
+        TextFormat::ObjectKind => check_object_kind(text, path, problems),
         TextFormat::Duration(units) => check_duration(text, units, path, problems),
+    }
+}
+
+fn check_http_url(text: &str, path: &str, problems: &mut Vec<Problem>) {
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        problems.push(Problem::error(path, "must start with http:// or https://"));
+    }
+}
+
+fn check_object_kind(text: &str, path: &str, problems: &mut Vec<Problem>) {
+    let is_kind = text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.chars().all(|other| other.is_ascii_alphanumeric());
+    if !is_kind {
+        let shown: String = text.chars().take(64).collect();
+        problems.push(
+            Problem::error(
+                path,
+                format!("expected the kind of an object, got `{shown}`"),
+            )
+            .with_hint("kinds begin with an upper-case letter, for example `Kustomization`"),
+        );
     }
 }
 

@@ -55,7 +55,7 @@ pub const PROVIDER: Shape = Shape::Object(&[
     ),
     deprecated(
         "proxy",
-        text(0, Some(2048), TextFormat::Prefix(&["http://", "https://"])),
+        text(0, Some(2048), TextFormat::HttpUrlLine),
         "use `proxySecretRef`, which also keeps credentials out of the manifest",
     ),
     optional("proxySecretRef", REFERENCE),
@@ -65,6 +65,9 @@ pub const PROVIDER: Shape = Shape::Object(&[
     optional("suspend", Shape::Boolean),
     optional("commitStatusExpr", TEXT),
 ]);
+
+/// `spec.eventSeverity` of an Alert when it is absent.
+pub const DEFAULT_EVENT_SEVERITY: &str = "info";
 
 /// `spec` of an Alert.
 pub const ALERT: Shape = Shape::Object(&[
@@ -77,7 +80,7 @@ pub const ALERT: Shape = Shape::Object(&[
         "eventSources",
         Shape::List(&Shape::Object(&[
             optional("apiVersion", TEXT),
-            required("kind", text(1, None, TextFormat::Any)),
+            required("kind", text(0, None, TextFormat::ObjectKind)),
             required("name", text(1, Some(253), TextFormat::Any)),
             optional("namespace", text(1, Some(253), TextFormat::Any)),
             optional("matchLabels", Shape::TextMap),
@@ -96,6 +99,23 @@ pub const ALERT: Shape = Shape::Object(&[
 
 /// `spec.interval` of a Receiver when it is absent.
 pub const DEFAULT_RECEIVER_INTERVAL: &str = "10m";
+
+/// Kinds that a Receiver can ask to reconcile, in the reference's order: those of Flux, since no
+/// others know the annotation that asks.
+pub const RECONCILED_KINDS: [&str; 12] = [
+    "Bucket",
+    "GitRepository",
+    "Kustomization",
+    "HelmRelease",
+    "HelmChart",
+    "HelmRepository",
+    "ImageRepository",
+    "ImagePolicy",
+    "ImageUpdateAutomation",
+    "OCIRepository",
+    "ArtifactGenerator",
+    "ExternalArtifact",
+];
 
 /// Values of `spec.type` of a Receiver, in the reference's order.
 pub const RECEIVER_TYPES: [&str; 13] = [
@@ -126,7 +146,7 @@ pub const RECEIVER: Shape = Shape::Object(&[
         "resources",
         Shape::List(&Shape::Object(&[
             optional("apiVersion", TEXT),
-            required("kind", text(1, None, TextFormat::Any)),
+            required("kind", text(0, None, TextFormat::OneOf(&RECONCILED_KINDS))),
             required("name", text(1, Some(253), TextFormat::Any)),
             optional("namespace", text(1, Some(253), TextFormat::Any)),
             optional("matchLabels", Shape::TextMap),
@@ -139,10 +159,7 @@ pub const RECEIVER: Shape = Shape::Object(&[
         "oidcProviders",
         Shape::KeyedList {
             item: &Shape::Object(&[
-                required(
-                    "issuerURL",
-                    text(0, None, TextFormat::Prefix(&["http://", "https://"])),
-                ),
+                required("issuerURL", text(0, None, TextFormat::HttpUrl)),
                 optional("audience", TEXT),
                 optional(
                     "variables",
