@@ -1,4 +1,4 @@
-//! Tests of the CustomResourceDefinitions as documents; `e2e` tries them on a real API server.
+//! Tests of the `CustomResourceDefinition`s as documents; `e2e` tries them on a real API server.
 
 use std::collections::BTreeSet;
 
