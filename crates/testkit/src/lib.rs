@@ -13,6 +13,7 @@
 
 pub mod certificates;
 pub mod clock;
+pub mod control_plane;
 pub mod corpus;
 pub mod exchange;
 pub mod fixture;
@@ -24,6 +25,7 @@ pub mod yaml;
 
 pub use certificates::{Authority, Pair};
 pub use clock::MovableClock;
+pub use control_plane::ControlPlane;
 pub use exchange::{ScriptedResponse, ScriptedTransport, SentRequest};
 pub use http_proxy::HttpProxy;
 pub use http_sink::{Answer, HttpSink, SeenRequest};
