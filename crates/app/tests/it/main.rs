@@ -15,6 +15,7 @@ mod crashes;
 mod destinations;
 mod disk;
 mod guide;
+mod in_cluster;
 mod secrecy;
 mod shutdown;
 mod support;
