@@ -11,6 +11,7 @@
 mod bad_input;
 mod command_line;
 mod configuration;
+mod controller_flags;
 mod crashes;
 mod destinations;
 mod disk;
