@@ -12,6 +12,7 @@ mod recorder;
 mod resource;
 mod secrets;
 mod status;
+mod suspects;
 mod watch;
 mod world;
 

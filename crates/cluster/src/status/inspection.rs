@@ -83,9 +83,9 @@ struct Seen {
 }
 
 impl Inspection {
-    /// Something about a Provider or its Secrets is different.
-    pub(crate) fn suspect(&mut self, provider: ObjectKey) {
-        self.suspects.insert(provider);
+    /// Something about these Providers or their Secrets is different.
+    pub(crate) fn suspect(&mut self, providers: BTreeSet<ObjectKey>) {
+        self.suspects.extend(providers);
     }
 
     /// The verdict on a Provider; `None` if it was not looked at yet.
