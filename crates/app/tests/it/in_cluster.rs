@@ -3,6 +3,7 @@
 mod door;
 mod guide;
 mod healing;
+mod lax_definitions;
 mod outages;
 mod permissions;
 mod poison;
