@@ -24,12 +24,12 @@ fn lax(group: &str, version: &str, kind: &str) -> Value {
     })
 }
 
-fn object(kind: &str, name: &str, spec: Value) -> Value {
+fn object(kind: &str, name: &str, spec: impl Into<Value>) -> Value {
     json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1beta3",
         "kind": kind,
         "metadata": {"name": name},
-        "spec": spec,
+        "spec": spec.into(),
     })
 }
 
