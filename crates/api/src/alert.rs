@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::ObjectMeta;
 use crate::object::string_map;
+use crate::schema::DEFAULT_EVENT_SEVERITY;
 
 /// An `Alert` as written (`notification.toolkit.fluxcd.io`, any served version).
 ///
@@ -71,7 +72,7 @@ impl Alert {
                 .to_owned(),
             severity: text("eventSeverity")
                 .filter(|text| !text.is_empty())
-                .unwrap_or_else(|| "info".to_owned()),
+                .unwrap_or_else(|| DEFAULT_EVENT_SEVERITY.to_owned()),
             sources: field("eventSources")
                 .and_then(Value::as_array)
                 .into_iter()

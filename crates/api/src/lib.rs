@@ -4,12 +4,14 @@
 //! `Valid…` one. Nothing here does I/O.
 
 pub mod alert;
+pub mod crd;
 pub mod duration;
 pub mod event;
 pub mod manifest;
 pub mod object;
 pub mod problem;
 pub mod provider;
+pub mod receiver;
 pub mod schema;
 pub mod secret;
 
@@ -18,4 +20,5 @@ pub use event::{Event, ObjectReference, to_wire_json, to_wire_value};
 pub use object::{GROUP, ObjectKey, ObjectMeta};
 pub use problem::{Problem, Severity};
 pub use provider::Provider;
+pub use receiver::{OidcProvider, Receiver, ReceiverResource};
 pub use secret::{Secret, SecretData};

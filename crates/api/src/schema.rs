@@ -1,13 +1,18 @@
-//! The schemas of our objects as data: one table that checks manifests and will make the CRDs.
+//! The schemas of our objects as data: one table that checks manifests and makes the CRDs.
 //!
 //! Source: the reference's CRDs (`crds.md`). Where older API versions were stricter or looser, the
 //! current rules hold; object kinds in `eventSources` are not limited to Flux's twelve.
 
 mod check;
+mod rules;
 mod tables;
 
 pub use check::check;
-pub use tables::{ALERT, PROVIDER, is_commit_status_rule_broken};
+pub use rules::{RECEIVER_RULES, Rule};
+pub use tables::{
+    ALERT, DEFAULT_EVENT_SEVERITY, DEFAULT_RECEIVER_INTERVAL, PROVIDER, RECEIVER, RECEIVER_TYPES,
+    RECONCILED_KINDS, is_commit_status_rule_broken,
+};
 
 /// The shape of a value.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +25,15 @@ pub enum Shape {
     Boolean,
     /// A list.
     List(&'static Shape),
+    /// A list with at least one item.
+    NonEmptyList(&'static Shape),
+    /// A list of objects, no two of which have the same text in the field `key`.
+    KeyedList {
+        /// The shape of each object.
+        item: &'static Shape,
+        /// The field that tells them apart.
+        key: &'static str,
+    },
     /// A map from string to string.
     TextMap,
 }
@@ -57,8 +71,12 @@ pub enum TextFormat {
     OneOf(&'static [&'static str]),
     /// A duration with these units.
     Duration(&'static [&'static str]),
-    /// A URL that starts with one of these.
-    Prefix(&'static [&'static str]),
+    /// Starts with `http://` or `https://`.
+    HttpUrl,
+    /// Starts with `http://` or `https://` and has no line break.
+    HttpUrlLine,
+    /// The kind of an object: letters and digits, an upper-case letter first.
+    ObjectKind,
     /// A provider type; the list lives with the providers, who check it.
     ProviderType,
 }

@@ -25,8 +25,8 @@ const LARGEST_EVENT: u64 = 3 << 20;
 /// Carries a command out.
 pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(arguments) => run::execute(*arguments),
-        Command::Controller(arguments) => controller::execute(*arguments),
+        Command::Run(arguments) => run::execute(&arguments),
+        Command::Controller(arguments) => controller::execute(&arguments),
         Command::Check(arguments) => check::execute(&arguments),
         Command::Explain(arguments) => explain::execute(&arguments),
         Command::Render(arguments) => render::execute(&arguments),

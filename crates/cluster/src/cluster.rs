@@ -17,6 +17,7 @@ use crate::resource::Scope;
 use crate::secrets::Secrets;
 use crate::status::facts::Facts;
 use crate::status::{Inspector, Keeper, Parts};
+use crate::suspects::Suspects;
 
 /// How to follow a cluster.
 pub struct Settings {
@@ -114,7 +115,7 @@ impl Cluster {
     {
         let settings = self.settings;
         let world = watch::Sender::default();
-        let (suspect, suspects) = mpsc::unbounded_channel();
+        let suspects: Arc<Suspects> = Arc::default();
         let (sender, inputs) = mpsc::channel(BACKLOG);
         let keeper = Keeper::new(Parts {
             client: settings.client.clone(),
@@ -128,7 +129,7 @@ impl Cluster {
             clock: companions.clock.clone(),
             no_cross_namespace_references: settings.no_cross_namespace_references,
             world: world.subscribe(),
-            suspects,
+            suspects: suspects.clone(),
             inputs: sender.clone(),
             is_leader: companions.is_leader.clone(),
         });
@@ -154,7 +155,7 @@ impl Cluster {
             secrets: self.secrets,
             timing: settings.timing,
             world,
-            suspects: suspect,
+            suspects,
         };
         tokio::select! {
             () = shutdown => {}

@@ -16,6 +16,7 @@ use crate::Client;
 use crate::resource::{self, Scope};
 use crate::secrets::Secrets;
 use crate::secrets::following as secret_watch;
+use crate::suspects::Suspects;
 use crate::watch::{Change, Feed};
 use crate::world::{AlertRecord, Effects, ProviderRecord, World};
 
@@ -65,7 +66,7 @@ pub(crate) struct Follower {
     /// Everybody else who wants to know what there is.
     pub(crate) world: watch::Sender<Arc<World>>,
     /// Providers whose configuration or Secrets changed, for those who check them.
-    pub(crate) suspects: mpsc::UnboundedSender<ObjectKey>,
+    pub(crate) suspects: Arc<Suspects>,
 }
 
 impl Follower {
@@ -106,9 +107,8 @@ impl Follower {
             } else {
                 None
             };
-            for provider in &effects.providers {
-                // Whoever listens is gone only when all is being shut down.
-                let _ = self.suspects.send(provider.clone());
+            if !effects.providers.is_empty() {
+                self.suspects.add(effects.providers.iter().cloned());
             }
             let changed: Vec<ObjectKey> = effects.providers.into_iter().collect();
             if catalog.is_some() || !changed.is_empty() {

@@ -15,6 +15,7 @@ mod resource;
 mod secrets;
 mod service_accounts;
 mod status;
+mod suspects;
 mod token_review;
 mod watch;
 mod world;

@@ -26,6 +26,7 @@ use crate::follower::Input;
 use crate::labels::Labels;
 use crate::object::Observed;
 use crate::resource;
+use crate::suspects::Suspects;
 use crate::world::World;
 
 use facts::Facts;
@@ -67,7 +68,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) no_cross_namespace_references: bool,
     pub(crate) world: watch::Receiver<Arc<World>>,
-    pub(crate) suspects: mpsc::UnboundedReceiver<ObjectKey>,
+    pub(crate) suspects: Arc<Suspects>,
     /// Providers whose Secrets turned out to be different reach the follower this way.
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) is_leader: watch::Receiver<bool>,
@@ -112,16 +113,14 @@ impl Keeper {
             let alarm = self.alarm();
             tokio::select! {
                 Ok(()) = self.parts.world.changed() => {}
-                Some(provider) = self.parts.suspects.recv() => self.inspection.suspect(provider),
+                () = self.parts.suspects.added() => {}
                 () = self.parts.facts.touched() => {}
                 Ok(()) = self.parts.is_leader.changed() => {}
                 Ok(()) = labels.changed() => self.labelled_are_due(),
                 () = sleep_until(alarm) => {}
             }
             tokio::time::sleep(ROUND).await;
-            while let Ok(provider) = self.parts.suspects.try_recv() {
-                self.inspection.suspect(provider);
-            }
+            self.inspection.suspect(self.parts.suspects.take());
             self.take_world();
             if self.world.is_known() {
                 self.round().await;

@@ -99,6 +99,12 @@ where
         }
     }
 
+    /// Nothing is amiss if this may not be watched.
+    pub(crate) fn optional(mut self) -> Self {
+        self.trouble.is_optional = true;
+        self
+    }
+
     /// What happens next; never ends.
     pub(crate) async fn next(&mut self) -> Change<T> {
         loop {
@@ -155,6 +161,7 @@ where
 /// What went wrong since a watch last worked.
 #[derive(Default)]
 struct Trouble {
+    is_optional: bool,
     failures: u32,
     last_line: Option<Instant>,
 }
@@ -165,7 +172,16 @@ impl Trouble {
         // A list that got too old is a part of normal life.
         let is_routine = failure.status == Some(410) && self.failures == 0;
         let now = Instant::now();
-        if !is_routine && self.last_line.is_none_or(|last| now - last >= REMINDER) {
+        if self.is_optional && failure.is_forbidden() {
+            if self.last_line.replace(now).is_none() {
+                tracing::info!(
+                    logger = "runtime",
+                    resource = name,
+                    reason = failure.reason,
+                    "watching is not permitted; looking again now and then instead"
+                );
+            }
+        } else if !is_routine && self.last_line.is_none_or(|last| now - last >= REMINDER) {
             self.last_line = Some(now);
             tracing::warn!(
                 logger = "runtime",

@@ -1,12 +1,13 @@
 //! All Providers and Alerts of the cluster, read and validated, each by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use api::{ObjectKey, Problem};
 use domain::catalog::ProviderEntry;
 use domain::ports::KindDirectory;
-use domain::{CatalogSnapshot, ValidAlert, ValidProvider};
+use domain::{CatalogSnapshot, ValidAlert, ValidProvider, Validated};
 use serde_json::Value;
 
 use crate::object::{Observed, RawObject};
@@ -85,7 +86,7 @@ impl ProviderRecord {
             .flatten()
             .map(|name| ObjectKey::new(&observed.key.namespace, name))
             .collect();
-        let validated = ValidProvider::validate(&provider, kinds);
+        let validated = guarded(|| ValidProvider::validate(&provider, kinds));
         let entry = match validated.value {
             Some(valid) => ProviderEntry::Valid(Arc::new(valid)),
             None => ProviderEntry::Invalid(Arc::new(validated.problems)),
@@ -122,7 +123,7 @@ impl AlertRecord {
             }
         };
         let alert = api::Alert::from_object(object.clone());
-        let validated = ValidAlert::validate(&alert);
+        let validated = guarded(|| ValidAlert::validate(&alert));
         Some(Arc::new(Self {
             observed,
             alert: validated.value.map(Arc::new),
@@ -135,6 +136,17 @@ impl AlertRecord {
     fn works_like(&self, other: &Self) -> bool {
         self.object == other.object && self.alert.is_some() == other.alert.is_some()
     }
+}
+
+/// Validates; a panic is a problem of this object alone.
+fn guarded<T>(validate: impl FnOnce() -> Validated<T>) -> Validated<T> {
+    catch_unwind(AssertUnwindSafe(validate)).unwrap_or_else(|_| Validated {
+        value: None,
+        problems: vec![Problem::error(
+            "",
+            "checking the object panicked, which is a bug; please report it with the object",
+        )],
+    })
 }
 
 impl World {

@@ -40,7 +40,7 @@ mod tests {
         });
         tokio::pin!(waiting);
         assert!(
-            tokio::time::timeout(Duration::from_secs(60), &mut waiting)
+            tokio::time::timeout(Duration::from_mins(1), &mut waiting)
                 .await
                 .is_err()
         );
@@ -57,7 +57,7 @@ mod tests {
         let waiting = configured(&mut receiver, &shutdown, || {});
         tokio::pin!(waiting);
         assert!(
-            tokio::time::timeout(Duration::from_secs(60), &mut waiting)
+            tokio::time::timeout(Duration::from_mins(1), &mut waiting)
                 .await
                 .is_err()
         );

@@ -3,6 +3,7 @@
 //! One task decides who is next; each attempt is a task of its own. Providers take turns by
 //! namespace, each with a bounded number of attempts, and none while its breaker says so.
 
+mod attempt;
 mod queues;
 
 use std::collections::HashSet;
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use api::ObjectKey;
 use domain::DeliveryId;
+use domain::delivery::Failure;
 use domain::delivery::retry::{Policy, later};
-use domain::delivery::{DeliveryState, Failure, FailureClass, Outcome};
-use domain::ports::{Clock, Courier, Notice, NoticeSink, Random};
+use domain::ports::{Clock, Courier, NoticeSink, Random};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -22,13 +23,10 @@ use tokio_util::task::TaskTracker;
 use crate::breaker::Permit;
 use crate::gate;
 use crate::metrics::Metrics;
-use crate::settlement;
-use crate::store::{Claimed, Settlement, Store, StoreError};
+use crate::store::{Claimed, Store, StoreError};
 
+use attempt::attempt;
 use queues::Queues;
-
-/// No attempt takes longer, whatever a Provider's timeout says.
-const LONGEST_ATTEMPT: Duration = Duration::from_mins(10);
 
 /// How long a claim holds; longer than any attempt.
 const LEASE: Duration = Duration::from_mins(15);
@@ -398,132 +396,23 @@ impl Worker {
         if was_open != is_open {
             self.shared.metrics.breaker(provider, is_open);
             if is_open {
-                tracing::warn!(%provider, "the destination is down; deliveries wait and it is probed");
+                tracing::warn!(
+                    controllerKind = "Provider",
+                    name = provider.name,
+                    namespace = provider.namespace,
+                    "the destination is down; deliveries wait and it is probed"
+                );
             } else {
-                tracing::info!(%provider, "the destination is back; waiting deliveries go out");
+                tracing::info!(
+                    controllerKind = "Provider",
+                    name = provider.name,
+                    namespace = provider.namespace,
+                    "the destination is back; waiting deliveries go out"
+                );
             }
         }
         if came_back {
             self.hasten(provider, now).await;
         }
-    }
-}
-
-async fn attempt(shared: &Shared, claimed: Claimed) {
-    let now = shared.clock.now();
-    let key = AttemptKey::of(&claimed);
-    let provider = claimed.delivery.provider.clone();
-    let (settlement, verdict) = match settlement::before_attempt(&claimed, shared.policy, now) {
-        Some(settlement) => (settlement, BreakerVerdict::Nothing),
-        None => try_once(shared, &claimed).await,
-    };
-    let answered = Report::Answered {
-        provider: provider.clone(),
-        verdict,
-    };
-    // The worker is gone only when all is being shut down.
-    let _ = shared.report.send(answered).await;
-    report(shared, &claimed, &settlement);
-    let next_due = settle(shared, &claimed, settlement).await;
-    let settled = Report::Settled {
-        attempt: key,
-        provider,
-        next_due,
-    };
-    let _ = shared.report.send(settled).await;
-}
-
-async fn try_once(shared: &Shared, claimed: &Claimed) -> (Settlement, BreakerVerdict) {
-    let number = claimed.attempts.saturating_add(1);
-    let started = tokio::time::Instant::now();
-    let outcome = match &claimed.event {
-        Some(event) => {
-            let delivering = shared.courier.deliver(&claimed.delivery, event, number);
-            tokio::time::timeout(LONGEST_ATTEMPT, delivering)
-                .await
-                .unwrap_or_else(|_| {
-                    let text = format!("the attempt took longer than {LONGEST_ATTEMPT:?}");
-                    Outcome::Failed(Failure::new(FailureClass::Unreachable, text))
-                })
-        }
-        None => Outcome::Failed(Failure::new(FailureClass::Rejected, "no event")),
-    };
-    shared
-        .metrics
-        .attempted(&claimed.delivery, &outcome, started.elapsed());
-    let verdict = match &outcome {
-        Outcome::Delivered(receipt) if receipt.unchanged => BreakerVerdict::Nothing,
-        Outcome::Delivered(_) => BreakerVerdict::Alive,
-        Outcome::Dropped(_) => BreakerVerdict::Nothing,
-        Outcome::Failed(failure) => BreakerVerdict::Failed(failure.clone()),
-    };
-    let now = shared.clock.now();
-    let jitter = shared.random.fraction();
-    let settlement = settlement::after_attempt(claimed, outcome, shared.policy, now, jitter);
-    (settlement, verdict)
-}
-
-/// Settles until it works: what was sent must not be sent again because the disk was full.
-async fn settle(shared: &Shared, claimed: &Claimed, settlement: Settlement) -> Option<Timestamp> {
-    loop {
-        match shared.store.settle(claimed, settlement.clone()).await {
-            Ok(next_due) => return next_due,
-            Err(StoreError::Closed) => return None,
-            Err(error) => {
-                tracing::error!(%error, delivery.id = %claimed.delivery.id, "settling a delivery failed; trying again");
-            }
-        }
-        tokio::time::sleep(RETRY).await;
-    }
-}
-
-fn report(shared: &Shared, claimed: &Claimed, settlement: &Settlement) {
-    let delivery = &claimed.delivery;
-    shared.metrics.settled(delivery, settlement);
-    if let Some(notices) = &shared.notices {
-        notices.settled(Notice {
-            delivery,
-            event: claimed.event.as_deref(),
-            state: settlement.state,
-            attempts: claimed.attempts + u32::from(settlement.attempted),
-            class: settlement.last.class,
-            status: settlement.last.status,
-            detail: &settlement.last.detail,
-            at: settlement.now,
-        });
-    }
-    let first_failure = claimed.attempts == 0 && settlement.last.class.is_some();
-    let level_is_warn = match settlement.state {
-        DeliveryState::Failed | DeliveryState::Expired => true,
-        DeliveryState::Parked | DeliveryState::Pending => first_failure,
-        DeliveryState::Delivered | DeliveryState::Superseded | DeliveryState::Dropped => false,
-    };
-    let object = claimed.event.as_ref().map(|event| {
-        let object = &event.event().involved_object;
-        format!("{}/{}/{}", object.kind, object.namespace, object.name)
-    });
-    // One line each time something goes wrong or ends badly; successes are detail.
-    macro_rules! line {
-        ($level:ident, $message:literal) => {
-            tracing::$level!(
-                logger = "event-server",
-                delivery.id = %delivery.id,
-                provider.name = delivery.provider.name,
-                provider.namespace = delivery.provider.namespace,
-                controllerKind = "Alert",
-                name = delivery.alert.name,
-                namespace = delivery.alert.namespace,
-                object = object.as_deref().unwrap_or_default(),
-                state = settlement.state.label(),
-                attempts = claimed.attempts + u32::from(settlement.attempted),
-                detail = settlement.last.detail,
-                $message
-            )
-        };
-    }
-    if level_is_warn {
-        line!(warn, "failed to send notification");
-    } else {
-        line!(debug, "delivery settled");
     }
 }

@@ -40,7 +40,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 ];
 
 /// Development dependencies beyond [`ALLOWED`] and `testkit`.
-const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [("xtask", &["domain", "providers"])];
+const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [("xtask", &["api", "domain", "providers"])];
 
 /// A crate of the workspace.
 #[derive(Clone, Debug, Deserialize)]

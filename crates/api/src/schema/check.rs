@@ -1,5 +1,7 @@
 //! Holds a value against its shape and names everything that does not fit.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Field, Shape, TextFormat, TextRules};
@@ -15,6 +17,16 @@ pub fn check(value: &Value, shape: &Shape, path: &str, problems: &mut Vec<Proble
             for (index, value) in items.iter().enumerate() {
                 check(value, item, &format!("{path}[{index}]"), problems);
             }
+        }
+        (Shape::NonEmptyList(_), Value::Array(items)) if items.is_empty() => {
+            problems.push(Problem::error(path, "needs at least one entry"));
+        }
+        (Shape::NonEmptyList(item), Value::Array(_)) => {
+            check(value, &Shape::List(item), path, problems);
+        }
+        (Shape::KeyedList { item, key }, Value::Array(items)) => {
+            check(value, &Shape::List(item), path, problems);
+            check_keys(items, key, path, problems);
         }
         (Shape::Text(rules), Value::String(text)) => check_text(text, rules, path, problems),
         (Shape::Boolean, Value::Bool(_)) => {}
@@ -64,6 +76,23 @@ fn check_object(value: &Value, fields: &[Field], path: &str, problems: &mut Vec<
     }
 }
 
+/// Finds objects whose key another one has already.
+fn check_keys(items: &[Value], key: &str, path: &str, problems: &mut Vec<Problem>) {
+    let mut seen = BTreeSet::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(text) = item.get(key).and_then(Value::as_str) else {
+            continue;
+        };
+        if !seen.insert(text) {
+            let shown: String = text.chars().take(64).collect();
+            problems.push(Problem::error(
+                format!("{path}[{index}].{key}"),
+                format!("`{shown}` is there already"),
+            ));
+        }
+    }
+}
+
 fn check_text(text: &str, rules: &TextRules, path: &str, problems: &mut Vec<Problem>) {
     let length = text.chars().count();
     if length < rules.min_length {
@@ -84,15 +113,39 @@ fn check_text(text: &str, rules: &TextRules, path: &str, problems: &mut Vec<Prob
                 ));
             }
         }
-        TextFormat::Prefix(prefixes) => {
-            if !prefixes.iter().any(|prefix| text.starts_with(prefix)) {
-                problems.push(Problem::error(
-                    path,
-                    format!("must start with {}", prefixes.join(" or ")),
-                ));
+        TextFormat::HttpUrl => check_http_url(text, path, problems),
+        TextFormat::HttpUrlLine => {
+            check_http_url(text, path, problems);
+            if text.contains('\n') {
+                problems.push(
+                    Problem::error(path, "must not have a line break")
+                        .with_hint("write the value behind the colon, without `|`"),
+                );
             }
         }
+        TextFormat::ObjectKind => check_object_kind(text, path, problems),
         TextFormat::Duration(units) => check_duration(text, units, path, problems),
+    }
+}
+
+fn check_http_url(text: &str, path: &str, problems: &mut Vec<Problem>) {
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        problems.push(Problem::error(path, "must start with http:// or https://"));
+    }
+}
+
+fn check_object_kind(text: &str, path: &str, problems: &mut Vec<Problem>) {
+    let is_kind = text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.chars().all(|other| other.is_ascii_alphanumeric());
+    if !is_kind {
+        let shown: String = text.chars().take(64).collect();
+        problems.push(
+            Problem::error(
+                path,
+                format!("expected the kind of an object, got `{shown}`"),
+            )
+            .with_hint("kinds begin with an upper-case letter, for example `Kustomization`"),
+        );
     }
 }
 
@@ -138,7 +191,7 @@ fn describe(shape: &Shape) -> &'static str {
         Shape::Object(_) => "an object",
         Shape::Text(_) => "a string",
         Shape::Boolean => "true or false",
-        Shape::List(_) => "a list",
+        Shape::List(_) | Shape::NonEmptyList(_) | Shape::KeyedList { .. } => "a list",
         Shape::TextMap => "a map of strings",
     }
 }
@@ -198,7 +251,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::schema::{ALERT, PROVIDER};
+    use crate::schema::{ALERT, PROVIDER, RECEIVER};
 
     fn problems(spec: &Value, shape: &Shape) -> Vec<String> {
         let mut problems = Vec::new();
@@ -257,6 +310,43 @@ mod tests {
                 &PROVIDER
             ),
             ["spec.timeout: the duration `9999999999m` is too long"]
+        );
+    }
+
+    #[test]
+    fn vectors_of_the_receiver_schema_hold() {
+        let issuer = |issuer: &str| json!({"issuerURL": issuer, "validations": [{"expression": "true", "message": "no"}]});
+        let spec = |providers: Value| json!({"type": "generic-oidc", "resources": [], "oidcProviders": providers});
+        assert!(problems(&spec(json!([issuer("https://x")])), &RECEIVER).is_empty());
+        assert_eq!(
+            problems(
+                &spec(json!([issuer("https://x"), issuer("https://x")])),
+                &RECEIVER
+            ),
+            ["spec.oidcProviders[1].issuerURL: `https://x` is there already"]
+        );
+        assert_eq!(
+            problems(
+                &spec(json!([{"issuerURL": "https://x", "validations": []}])),
+                &RECEIVER
+            ),
+            ["spec.oidcProviders[0].validations: needs at least one entry"]
+        );
+        assert_eq!(
+            problems(&spec(json!([issuer("example.com")])), &RECEIVER),
+            ["spec.oidcProviders[0].issuerURL: must start with http:// or https://"]
+        );
+        assert_eq!(
+            problems(
+                &json!({"type": "svn", "interval": "9999999999h"}),
+                &RECEIVER
+            ),
+            [
+                "spec.type: expected one of generic, generic-hmac, generic-oidc, github, gitlab, \
+                 bitbucket, harbor, dockerhub, quay, gcr, nexus, acr, cdevents, got `svn`",
+                "spec.interval: the duration `9999999999h` is too long",
+                "spec.resources: is required",
+            ]
         );
     }
 

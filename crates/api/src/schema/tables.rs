@@ -55,7 +55,7 @@ pub const PROVIDER: Shape = Shape::Object(&[
     ),
     deprecated(
         "proxy",
-        text(0, Some(2048), TextFormat::Prefix(&["http://", "https://"])),
+        text(0, Some(2048), TextFormat::HttpUrlLine),
         "use `proxySecretRef`, which also keeps credentials out of the manifest",
     ),
     optional("proxySecretRef", REFERENCE),
@@ -65,6 +65,9 @@ pub const PROVIDER: Shape = Shape::Object(&[
     optional("suspend", Shape::Boolean),
     optional("commitStatusExpr", TEXT),
 ]);
+
+/// `spec.eventSeverity` of an Alert when it is absent.
+pub const DEFAULT_EVENT_SEVERITY: &str = "info";
 
 /// `spec` of an Alert.
 pub const ALERT: Shape = Shape::Object(&[
@@ -77,7 +80,7 @@ pub const ALERT: Shape = Shape::Object(&[
         "eventSources",
         Shape::List(&Shape::Object(&[
             optional("apiVersion", TEXT),
-            required("kind", text(1, None, TextFormat::Any)),
+            required("kind", text(0, None, TextFormat::ObjectKind)),
             required("name", text(1, Some(253), TextFormat::Any)),
             optional("namespace", text(1, Some(253), TextFormat::Any)),
             optional("matchLabels", Shape::TextMap),
@@ -90,6 +93,91 @@ pub const ALERT: Shape = Shape::Object(&[
         "summary",
         text(0, Some(255), TextFormat::Any),
         "use `eventMetadata.summary`",
+    ),
+    optional("suspend", Shape::Boolean),
+]);
+
+/// `spec.interval` of a Receiver when it is absent.
+pub const DEFAULT_RECEIVER_INTERVAL: &str = "10m";
+
+/// Kinds that a Receiver can ask to reconcile, in the reference's order: those of Flux, since no
+/// others know the annotation that asks.
+pub const RECONCILED_KINDS: [&str; 12] = [
+    "Bucket",
+    "GitRepository",
+    "Kustomization",
+    "HelmRelease",
+    "HelmChart",
+    "HelmRepository",
+    "ImageRepository",
+    "ImagePolicy",
+    "ImageUpdateAutomation",
+    "OCIRepository",
+    "ArtifactGenerator",
+    "ExternalArtifact",
+];
+
+/// Values of `spec.type` of a Receiver, in the reference's order.
+pub const RECEIVER_TYPES: [&str; 13] = [
+    "generic",
+    "generic-hmac",
+    "generic-oidc",
+    "github",
+    "gitlab",
+    "bitbucket",
+    "harbor",
+    "dockerhub",
+    "quay",
+    "gcr",
+    "nexus",
+    "acr",
+    "cdevents",
+];
+
+/// `spec` of a Receiver; [`super::RECEIVER_RULES`] come on top.
+pub const RECEIVER: Shape = Shape::Object(&[
+    required("type", text(0, None, TextFormat::OneOf(&RECEIVER_TYPES))),
+    optional(
+        "interval",
+        text(0, None, TextFormat::Duration(&["ms", "s", "m", "h"])),
+    ),
+    optional("events", Shape::List(&TEXT)),
+    required(
+        "resources",
+        Shape::List(&Shape::Object(&[
+            optional("apiVersion", TEXT),
+            required("kind", text(0, None, TextFormat::OneOf(&RECONCILED_KINDS))),
+            required("name", text(1, Some(253), TextFormat::Any)),
+            optional("namespace", text(1, Some(253), TextFormat::Any)),
+            optional("matchLabels", Shape::TextMap),
+            optional("filter", TEXT),
+        ])),
+    ),
+    optional("resourceFilter", TEXT),
+    optional("secretRef", REFERENCE),
+    optional(
+        "oidcProviders",
+        Shape::KeyedList {
+            item: &Shape::Object(&[
+                required("issuerURL", text(0, None, TextFormat::HttpUrl)),
+                optional("audience", TEXT),
+                optional(
+                    "variables",
+                    Shape::List(&Shape::Object(&[
+                        required("name", TEXT),
+                        required("expression", TEXT),
+                    ])),
+                ),
+                required(
+                    "validations",
+                    Shape::NonEmptyList(&Shape::Object(&[
+                        required("expression", TEXT),
+                        required("message", TEXT),
+                    ])),
+                ),
+            ]),
+            key: "issuerURL",
+        },
     ),
     optional("suspend", Shape::Boolean),
 ]);

@@ -10,7 +10,7 @@ use crate::telemetry;
 
 use super::serve::{self, Running};
 
-pub(super) fn execute(arguments: ControllerArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(arguments: &ControllerArguments) -> anyhow::Result<ExitCode> {
     telemetry::start(arguments.serve.log_level, arguments.log_encoding)?;
     let gates = match FeatureGates::parse(&arguments.feature_gates) {
         Ok(gates) => gates,
@@ -27,7 +27,7 @@ pub(super) fn execute(arguments: ControllerArguments) -> anyhow::Result<ExitCode
         );
         return Ok(ExitCode::FAILURE);
     }
-    let data_dir = cluster::data_dir(&arguments);
+    let data_dir = cluster::data_dir(arguments);
     let plan = serve::Plan {
         arguments: &arguments.serve,
         data_dir: &data_dir,
@@ -38,7 +38,7 @@ pub(super) fn execute(arguments: ControllerArguments) -> anyhow::Result<ExitCode
             engine,
             senders,
             following,
-        } = cluster::start(&arguments, gates, &data_dir, registry).await?;
+        } = cluster::start(arguments, gates, &data_dir, registry).await?;
         Ok(Running {
             engine,
             senders,

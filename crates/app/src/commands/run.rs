@@ -10,7 +10,7 @@ use crate::telemetry;
 
 use super::serve::{self, Running};
 
-pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+pub(super) fn execute(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     telemetry::start(arguments.serve.log_level, arguments.log_encoding)?;
     let plan = serve::Plan {
         arguments: &arguments.serve,
@@ -18,7 +18,7 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         configuration: arguments.configuration.config.display().to_string(),
     };
     serve::execute(&plan, async |registry| {
-        let Standalone { engine, reload } = standalone::start(&arguments, registry).await?;
+        let Standalone { engine, reload } = standalone::start(arguments, registry).await?;
         Ok(Running {
             engine,
             senders: None,

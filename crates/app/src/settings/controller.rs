@@ -35,7 +35,7 @@ pub(crate) struct ControllerArguments {
           default_missing_value = "true", value_parser = boolean, action = ArgAction::Set,
           help_heading = "Cluster")]
     pub(crate) watch_all_namespaces: bool,
-    /// Which Secrets and ConfigMaps trigger Receivers
+    /// Which Secrets and `ConfigMap`s trigger Receivers
     #[arg(
         long,
         value_name = "SELECTOR",

@@ -11,11 +11,13 @@
 mod bad_input;
 mod command_line;
 mod configuration;
+mod controller_flags;
 mod crashes;
 mod destinations;
 mod disk;
 mod guide;
 mod identities;
+mod in_cluster;
 mod incidents;
 mod secrecy;
 mod shutdown;

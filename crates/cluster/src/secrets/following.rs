@@ -79,7 +79,7 @@ impl SecretFollower {
         refused: impl Fn(bool),
     ) {
         let config = watcher::Config::default().fields(SELECTOR);
-        let mut feed = Feed::new(name, api, config, version);
+        let mut feed = Feed::new(name, api, config, version).optional();
         loop {
             let change = feed.next().await;
             let works = !matches!(change, Change::Failed(_));

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// How often Providers are looked at again whose Secrets no watch tells of.
-const UNWATCHED: Duration = Duration::from_mins(1);
+const UNWATCHED: Duration = Duration::from_secs(30);
 
 /// Looks at Providers.
 pub(crate) struct Inspector {
@@ -83,9 +83,9 @@ struct Seen {
 }
 
 impl Inspection {
-    /// Something about a Provider or its Secrets is different.
-    pub(crate) fn suspect(&mut self, provider: ObjectKey) {
-        self.suspects.insert(provider);
+    /// Something about these Providers or their Secrets is different.
+    pub(crate) fn suspect(&mut self, providers: BTreeSet<ObjectKey>) {
+        self.suspects.extend(providers);
     }
 
     /// The verdict on a Provider; `None` if it was not looked at yet.

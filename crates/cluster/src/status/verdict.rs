@@ -145,3 +145,6 @@ fn cut(text: &str) -> String {
     short.push('…');
     short
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,7 @@ impl KindDirectory for Kinds {
             change_request: false,
             progressing: Progressing::Sent,
             expires: false,
+            skipped_kinds: &[],
         })
     }
 

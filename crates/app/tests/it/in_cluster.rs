@@ -1,0 +1,10 @@
+//! `fanfare controller` against a real API server.
+
+mod door;
+mod guide;
+mod healing;
+mod lax_definitions;
+mod outages;
+mod permissions;
+mod poison;
+mod setting;

@@ -1,0 +1,36 @@
+//! Objects that break the reference for a whole cluster.
+
+use testkit::HttpSink;
+
+use super::setting::{Setting, address, event, plane, provider_and_alert, wait_for_ready};
+
+/// In the reference, after the next restart, nobody in the cluster is notified of anything any more,
+/// while its probe says that all is well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_of_9999999999m_disables_only_its_own_provider() {
+    let Some(plane) = plane() else { return };
+    let namespace = plane.namespace();
+    let sink = HttpSink::start().await;
+    namespace.apply(&address("fine", &sink.url("/fine")));
+    namespace.apply(&provider_and_alert("fine"));
+    namespace.apply(
+        "apiVersion: notification.toolkit.fluxcd.io/v1beta3
+kind: Provider
+metadata: {name: poisoned}
+spec: {type: generic, address: 'https://example.com', timeout: 9999999999m}
+",
+    );
+    let setting = Setting::new(namespace.name(), plane.kubeconfig());
+    for number in 1..=2 {
+        let fanfare = setting.start_and_read();
+        let message = wait_for_ready(&namespace, "provider", "poisoned", "False");
+        assert_eq!(
+            message,
+            "spec.timeout: the duration `9999999999m` is too long"
+        );
+        wait_for_ready(&namespace, "provider", "fine", "True");
+        assert_eq!(fanfare.post(&event(namespace.name(), number)).await, 202);
+        sink.wait_for(number).await;
+        assert_eq!(fanfare.terminate().0, Some(0));
+    }
+}
