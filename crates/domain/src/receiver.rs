@@ -5,6 +5,7 @@
 
 pub mod filter;
 pub mod issuer;
+pub mod kept;
 pub mod path;
 pub mod status;
 pub mod target;
