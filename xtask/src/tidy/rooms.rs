@@ -10,18 +10,18 @@ use crate::tree::Tree;
 const ROOMS: [(&str, &[&str]); 19] = [
     ("anyhow", &["app", "xtask", "bench"]),
     ("aho-corasick", &["domain"]),
-    ("aws-lc-rs", &["providers"]),
+    ("aws-lc-rs", &["providers", "receivers"]),
     ("clap", &["app", "bench"]),
     ("hyper", &["outbound", "server", "app", "testkit", "bench"]),
     (
         "hyper-util",
         &["outbound", "server", "app", "testkit", "bench"],
     ),
-    ("jsonwebtoken", &["providers"]),
+    ("jsonwebtoken", &["providers", "receivers"]),
     ("notify", &["standalone"]),
     (
         "prometheus-client",
-        &["outbound", "delivery", "server", "app"],
+        &["outbound", "receivers", "delivery", "server", "app"],
     ),
     ("regex-automata", &["expr"]),
     ("regex-syntax", &["expr"]),
@@ -34,6 +34,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
         &[
             "outbound",
             "providers",
+            "receivers",
             "delivery",
             "standalone",
             "server",
