@@ -131,10 +131,7 @@ impl Hooks {
     /// Those Receivers for which the headers alone do not show that the call is not genuine.
     pub fn screen(&self, found: Vec<Found>, headers: &HeaderMap) -> Vec<Found> {
         let is_possible = |found: &Found| {
-            let (receiver, credentials) = (&found.receiver, &found.credentials);
-            let screened = self
-                .authenticator
-                .screen(found.kind, receiver, credentials, headers);
+            let screened = self.authenticator.screen(found, headers);
             screened
                 .map_err(|rejection| self.reject(found, &rejection))
                 .is_ok()
@@ -185,12 +182,8 @@ impl Hooks {
     }
 
     async fn answer_one(&self, found: &Found, call: &Call) -> Answer {
-        let (receiver, credentials) = (&found.receiver, &found.credentials);
-        let proven = self
-            .authenticator
-            .check(found.kind, receiver, credentials, call)
-            .await;
-        let proven = match proven {
+        let receiver = &found.receiver;
+        let proven = match self.authenticator.check(found, call).await {
             Ok(proven) => proven,
             Err(rejection) => return self.reject(found, &rejection),
         };

@@ -1,7 +1,7 @@
 //! From a genuine call to requests for reconciliation: which objects it names, which of them the
 //! filters let through, and what became of asking them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use domain::ports::{Clock, ObjectError, ReconcileRequest, Resources};
 use domain::receiver::filter::Seen;
 use domain::receiver::{Select, Target};
 use expr::cel::Budget;
-use futures::StreamExt as _;
-use futures::stream;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -134,18 +134,17 @@ impl Reconciler {
             }
         }
         let wants_objects = |target: &Target| receiver.filter.is_some() || target.filter.is_some();
-        let found: Vec<_> = stream::iter(usable)
-            .map(|(entry, target)| async move {
-                let reading = self.read(entry, target, wants_objects(target));
-                let read = tokio::time::timeout_at(deadline, reading).await;
-                (entry, read.unwrap_or_else(|_| Err(out_of_time())))
+        let readings: Vec<BoxFuture<'_, _>> = usable
+            .iter()
+            .map(|(entry, target)| {
+                let reading = self.read(*entry, target, wants_objects(target));
+                tokio::time::timeout_at(deadline, reading).boxed()
             })
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+            .collect();
+        let read: Vec<_> = stream::iter(readings).buffered(AT_ONCE).collect().await;
         let mut selected = Vec::new();
-        for (entry, read) in found {
-            match read {
+        for ((entry, _), read) in usable.into_iter().zip(read) {
+            match read.unwrap_or_else(|_| Err(out_of_time())) {
                 Ok(objects) => selected.extend(objects),
                 Err(error) => {
                     note(report, &error);
@@ -253,36 +252,31 @@ impl Reconciler {
                 receiver: receiver.key.clone(),
             })
             .collect::<Vec<_>>();
-        let results: Vec<_> = stream::iter(requests)
-            .map(|request| async move {
-                let object = request.object.clone();
-                let asking = self.bursts.request(request, &receiver.uid);
-                let asked = tokio::time::timeout_at(deadline, asking).await;
-                (object, asked.unwrap_or_else(|_| Err(out_of_time())))
+        let asking: Vec<BoxFuture<'_, _>> = requests
+            .iter()
+            .map(|request| {
+                let asking = self.bursts.request(request.clone(), &receiver.uid);
+                tokio::time::timeout_at(deadline, asking).boxed()
             })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        let mut failures = BTreeMap::new();
-        for (object, result) in results {
-            match result {
+            .collect();
+        let asked: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
+        for (request, asked) in requests.iter().zip(asked) {
+            match asked.unwrap_or_else(|_| Err(out_of_time())) {
                 Ok(Asked::Now | Asked::Covered) => report.asked += 1,
                 Err(error) => {
                     note(report, &error);
-                    failures.insert(format!("{}/{}", object.kind, object.name), error);
+                    let object = &request.object;
+                    tracing::error!(
+                        logger = "receiver-server",
+                        "reconciler kind" = "Receiver",
+                        name = receiver.key.name,
+                        namespace = receiver.key.namespace,
+                        resource = format!("{}/{}.{}", object.kind, object.name, object.namespace),
+                        %error,
+                        "unable to request reconciliation"
+                    );
                 }
             }
-        }
-        for (object, error) in failures {
-            tracing::error!(
-                logger = "receiver-server",
-                "reconciler kind" = "Receiver",
-                name = receiver.key.name,
-                namespace = receiver.key.namespace,
-                resource = object,
-                %error,
-                "unable to request reconciliation"
-            );
         }
     }
 }

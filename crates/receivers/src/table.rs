@@ -92,7 +92,9 @@ pub enum Service {
 pub struct Found {
     pub(crate) receiver: Arc<ValidReceiver>,
     pub(crate) kind: &'static ReceiverKind,
-    pub(crate) credentials: Credentials,
+    /// The current ones and former ones that still count. Any of them will do on any of its paths: a
+    /// sender's address and its secret are rarely changed in one step.
+    pub(crate) credentials: Vec<Credentials>,
     pub(crate) service: Service,
     pub(crate) recent: Arc<Recent>,
 }
@@ -275,13 +277,16 @@ impl Entry {
     }
 
     fn found(&self, digest: &PathDigest, now: Timestamp) -> Option<Found> {
-        let current = self.current.iter().find(|known| known.digest == *digest);
-        let credentials = current.or_else(|| {
-            let mut former = self.former.iter();
-            former
-                .find(|(known, until)| known.digest == *digest && *until > now)
-                .map(|(known, _)| known)
-        })?;
+        let former = self.former.iter().filter(|(_, until)| *until > now);
+        let credentials: Vec<Credentials> = self
+            .current
+            .iter()
+            .chain(former.map(|(credentials, _)| credentials))
+            .cloned()
+            .collect();
+        if !credentials.iter().any(|known| known.digest == *digest) {
+            return None;
+        }
         let service = if !self.is_usable || self.current.is_none() {
             Service::NotReady
         } else if self.receiver.suspend {
@@ -292,7 +297,7 @@ impl Entry {
         Some(Found {
             receiver: self.receiver.clone(),
             kind: self.kind,
-            credentials: credentials.clone(),
+            credentials,
             service,
             recent: self.recent.clone(),
         })
@@ -344,10 +349,9 @@ mod tests {
         table.serve(receiver, new.clone(), at(20));
         assert_eq!(service(&table, &new, at(20)), Some(Service::Ready));
         assert_eq!(service(&table, &old, at(20)), Some(Service::Ready));
-        assert_eq!(
-            table.find(&old.digest(), at(20))[0].credentials.token(),
-            b"old"
-        );
+        let found = table.find(&old.digest(), at(20)).remove(0);
+        let tokens: Vec<_> = found.credentials.iter().map(Credentials::token).collect();
+        assert_eq!(tokens, [b"new", b"old"]);
         assert_eq!(service(&table, &old, at(609)), Some(Service::Ready));
         assert_eq!(service(&table, &old, at(610)), None);
         assert_eq!(service(&table, &new, at(610)), Some(Service::Ready));

@@ -54,7 +54,7 @@ impl Events {
         Self {
             intake,
             budget: BodyBudget::new(ALL_BODIES_BYTES),
-            metrics: Metrics::new(registry, settings.export_path_metrics),
+            metrics: Metrics::new(registry, "event", "/", settings.export_path_metrics),
         }
     }
 
