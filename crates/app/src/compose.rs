@@ -1,6 +1,8 @@
 //! Builds the object graph; the only place that names concrete types.
 
+pub(crate) mod on_reconcile;
 pub(crate) mod standalone;
+pub(crate) mod webhooks;
 
 use anyhow::Context as _;
 use http::HeaderValue;

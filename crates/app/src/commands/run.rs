@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context as _;
 use delivery::Engine;
 use prometheus_client::registry::Registry;
-use server::{Admin, Control, Events, EventsSettings, Listener};
+use receivers::Hooks;
+use server::{Admin, Control, Events, EventsSettings, HookPort, Listener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +33,7 @@ pub(super) fn execute(arguments: RunArguments) -> anyhow::Result<ExitCode> {
 /// Ports, bound before anything else so that a mistake shows at once.
 struct Ports {
     events: Listener,
+    webhooks: Listener,
     health: Listener,
     metrics: Option<Listener>,
 }
@@ -42,6 +44,9 @@ impl Ports {
             events: Listener::bind(&arguments.events_addr)
                 .await
                 .context("opening the event port")?,
+            webhooks: Listener::bind(&arguments.receiver_addr)
+                .await
+                .context("opening the webhook port")?,
             health: Listener::bind(&arguments.health_addr)
                 .await
                 .context("opening the health port")?,
@@ -67,6 +72,7 @@ impl Ports {
             logger = "setup",
             version = VERSION,
             events = address(&self.events),
+            webhooks = address(&self.webhooks),
             health = address(&self.health),
             metrics = self.metrics.as_ref().map(address).unwrap_or_default(),
             config = %arguments.configuration.config.display(),
@@ -80,7 +86,11 @@ async fn serve(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let ports = Ports::bind(&arguments).await?;
     let mut registry = Registry::default();
-    let Standalone { engine, reload } = standalone::start(&arguments, &mut registry).await?;
+    let Standalone {
+        engine,
+        reload,
+        hooks,
+    } = standalone::start(&arguments, &mut registry).await?;
     let events = Arc::new(Events::new(
         engine.intake().clone(),
         EventsSettings {
@@ -88,6 +98,7 @@ async fn serve(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         },
         &mut registry,
     ));
+    let webhooks = HookPort::new(hooks.clone(), runtime::random_bytes(), &mut registry);
     let registry = Arc::new(Mutex::new(registry));
     let is_ready = Arc::new(AtomicBool::new(true));
     let control = standalone::control_socket(&arguments.data_dir)?;
@@ -96,6 +107,13 @@ async fn serve(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
     let grace = lifecycle::REQUEST_GRACE;
     tasks.spawn(ports.events.serve(events, shutdown.clone(), grace));
+    tasks.spawn(
+        ports
+            .webhooks
+            .serve(Arc::new(webhooks), shutdown.clone(), grace),
+    );
+    let stop_trying = shutdown.clone().cancelled_owned();
+    tasks.spawn(hooks.clone().try_kept_calls(stop_trying));
     let probes = Arc::new(Admin::probes(engine.handle(), is_ready.clone()));
     tasks.spawn(ports.health.serve(probes, shutdown.clone(), grace));
     if let Some(listener) = ports.metrics {
@@ -115,7 +133,7 @@ async fn serve(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     is_ready.store(false, Ordering::Relaxed);
     shutdown.cancel();
     tokio::select! {
-        () = stop(engine, tasks, &arguments) => {
+        () = stop(engine, hooks, tasks, &arguments) => {
             tracing::info!(logger = "setup", "stopped");
             Ok(ExitCode::SUCCESS)
         }
@@ -126,9 +144,11 @@ async fn serve(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn stop(engine: Engine, tasks: TaskTracker, arguments: &RunArguments) {
+async fn stop(engine: Engine, hooks: Arc<Hooks>, tasks: TaskTracker, arguments: &RunArguments) {
     // Events that are being received are stored before the store closes.
     tasks.wait().await;
+    // What ends a burst of webhooks goes out, too.
+    let _ = tokio::time::timeout(lifecycle::REQUEST_GRACE, hooks.finish()).await;
     engine.stop(lifecycle::ATTEMPT_GRACE).await;
     standalone::remove_control_socket(&arguments.data_dir);
 }

@@ -12,15 +12,19 @@ use delivery::{Engine, Handle, Limits, Ports, Settings, StoreMemory};
 use domain::Catalog;
 use domain::delivery::retry::Policy;
 use domain::plan::Rules;
-use domain::ports::KindDirectory;
+use domain::ports::{Clock as _, KindDirectory};
+use domain::receiver::ReceiverRules;
 use outbound::EgressPolicy;
 use prometheus_client::registry::Registry;
 use providers::{Courier, CourierSettings, Directory};
+use receivers::{Hooks, HooksPorts, Table};
 use server::control;
 use standalone::{Configuration, Current, Source, Timing, Watch, directory};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use super::on_reconcile::OnReconcile;
+use super::webhooks;
 use crate::runtime::{SystemClock, SystemRandom};
 use crate::settings::{ConfigurationArguments, RunArguments};
 
@@ -38,6 +42,7 @@ const MOST_NOTIFIERS: usize = 1000;
 pub(crate) struct Standalone {
     pub(crate) engine: Engine,
     pub(crate) reload: Reloading,
+    pub(crate) hooks: Arc<Hooks>,
 }
 
 /// Where the arguments say configuration is.
@@ -48,13 +53,23 @@ pub(crate) fn source(arguments: &ConfigurationArguments) -> Source {
     }
 }
 
+/// The same, with the rules that a running process enforces.
+fn source_of(arguments: &RunArguments) -> Source {
+    Source {
+        receivers: ReceiverRules {
+            no_cross_namespace_references: arguments.no_cross_namespace_refs,
+        },
+        ..source(&arguments.configuration)
+    }
+}
+
 /// Reads the configuration, opens the store, starts the engine.
 pub(crate) async fn start(
     arguments: &RunArguments,
     registry: &mut Registry,
 ) -> anyhow::Result<Standalone> {
     let kinds: Arc<dyn KindDirectory> = Arc::new(Directory);
-    let source = source(&arguments.configuration);
+    let source = source_of(arguments);
     let configuration = directory::read(&source, &*kinds);
     report(&configuration);
     let catalog = Arc::new(Catalog::new(configuration.catalog()));
@@ -72,30 +87,49 @@ pub(crate) async fn start(
         allow: arguments.egress.egress_allow.clone(),
         deny: arguments.egress.egress_deny.clone(),
     };
+    let transport = Arc::new(super::client(egress, registry)?);
+    let table = webhooks::table(&arguments.receivers);
+    webhooks::update(&table, &current.configuration(), clock.now());
     let courier = Courier::new(CourierSettings {
         catalog: catalog.clone(),
         secrets: current.clone(),
-        transport: Arc::new(super::client(egress, registry)?),
+        transport: transport.clone(),
         memory: Arc::new(StoreMemory(store.clone())),
         clock: clock.clone(),
         max_tokens: MOST_TOKENS,
         max_notifiers: MOST_NOTIFIERS,
     });
     let ports = Ports {
-        store,
+        store: store.clone(),
         catalog: catalog.clone(),
         courier: Arc::new(courier),
         objects: current.clone(),
-        clock,
+        clock: clock.clone(),
         random: Arc::new(SystemRandom),
     };
     let engine = Engine::start(settings(arguments), ports, registry)
         .await
         .context("starting the engine")?;
+    let intake = engine.intake().clone();
+    let requester = OnReconcile::new(&arguments.receivers.on_reconcile, intake, transport.clone());
+    let hook_ports = HooksPorts {
+        table: table.clone(),
+        resources: current.clone(),
+        requester: Arc::new(requester.context("reading --on-reconcile")?),
+        kept: store,
+        transport,
+        clock,
+    };
+    let hooks = webhooks::hooks(hook_ports, &arguments.receivers, registry);
     let watch = Watch::new(source, kinds, current, Timing::default());
     Ok(Standalone {
         engine,
-        reload: Reloading { watch, catalog },
+        reload: Reloading {
+            watch,
+            catalog,
+            table,
+        },
+        hooks,
     })
 }
 
@@ -124,12 +158,13 @@ fn settings(arguments: &RunArguments) -> Settings {
 pub(crate) struct Reloading {
     watch: Watch,
     catalog: Arc<Catalog>,
+    table: Arc<Table>,
 }
 
 impl Reloading {
     /// Puts each new configuration in force until told to stop.
     pub(crate) async fn run(self, engine: Handle, shutdown: CancellationToken) {
-        let catalog = self.catalog;
+        let (catalog, table) = (self.catalog, self.table);
         let stop = async move { shutdown.cancelled().await };
         self.watch
             .run(stop, move |reload| {
@@ -142,6 +177,7 @@ impl Reloading {
                     );
                 }
                 catalog.swap(reload.catalog);
+                webhooks::update(&table, &reload.configuration, SystemClock.now());
                 let engine = engine.clone();
                 Box::pin(async move { engine.changed(reload.changed).await })
             })
@@ -164,6 +200,7 @@ fn report(configuration: &Configuration) {
         files = counts.files,
         providers = counts.providers,
         alerts = counts.alerts,
+        receivers = counts.receivers,
         secrets = counts.secrets,
         "configuration in force"
     );

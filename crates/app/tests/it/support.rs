@@ -110,6 +110,7 @@ impl Folder {
             "--events-addr=127.0.0.1:0",
             "--metrics-addr=127.0.0.1:0",
             "--health-addr=127.0.0.1:0",
+            "--receiverAddr=127.0.0.1:0",
             "--log-encoding=json",
         ];
         arguments.extend(more);
