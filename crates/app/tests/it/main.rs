@@ -18,3 +18,4 @@ mod guide;
 mod secrecy;
 mod shutdown;
 mod support;
+mod webhooks;

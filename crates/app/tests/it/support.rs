@@ -182,6 +182,7 @@ pub(crate) struct Fanfare {
     pub(crate) events: String,
     pub(crate) health: String,
     pub(crate) metrics: String,
+    pub(crate) webhooks: String,
     log: Arc<Mutex<Vec<String>>>,
     _lines: Receiver<String>,
 }
@@ -220,6 +221,7 @@ impl Fanfare {
             events: address("events"),
             health: address("health"),
             metrics: address("metrics"),
+            webhooks: address("webhooks"),
             log,
             _lines: lines,
         }
