@@ -3,6 +3,8 @@
 mod cli;
 mod metrics;
 mod providers;
+mod receivers;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
     documents.insert("cli.md".to_owned(), cli::render(&fanfare)?);
     documents.insert("metrics.md".to_owned(), metrics::render(&fanfare)?);
     documents.extend(providers::render()?);
+    documents.extend(receivers::render()?);
     for text in documents.values_mut() {
         text.insert_str(0, NOTE);
     }

@@ -1,17 +1,12 @@
 //! The provider reference: one page per type and an overview, from the table of types itself.
-//!
-//! An example target links `providers` and prints the table, so that everyday commands of this crate
-//! do not have to build all of it.
 
 use std::fmt::Write as _;
-use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use serde::Deserialize;
 
-use super::Documents;
+use super::{Documents, table};
 use crate::examples::module_page;
-use crate::tree;
 
 /// What the example target prints.
 #[derive(Deserialize)]
@@ -25,26 +20,7 @@ struct Kind {
 
 /// Makes the pages.
 pub(super) fn render() -> Result<Documents> {
-    let output = Command::new("cargo")
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "xtask",
-            "--example",
-            "provider_table",
-        ])
-        .current_dir(tree::root())
-        .output()
-        .context("running the provider_table example")?;
-    if !output.status.success() {
-        bail!(
-            "printing the table of types failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    let kinds: Vec<Kind> =
-        serde_json::from_slice(&output.stdout).context("parsing the table of types")?;
+    let kinds: Vec<Kind> = table::read("provider_table")?;
     let mut documents = Documents::new();
     documents.insert("providers.md".to_owned(), overview(&kinds)?);
     for kind in &kinds {
