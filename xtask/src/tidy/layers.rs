@@ -40,7 +40,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 ];
 
 /// Development dependencies beyond [`ALLOWED`] and `testkit`.
-const ALLOWED_IN_TESTS: [(&str, &[&str]); 1] = [("xtask", &["domain", "providers", "receivers"])];
+const ALLOWED_IN_TESTS: [(&str, &[&str]); 2] = [
+    ("server", &["outbound"]),
+    ("xtask", &["domain", "providers", "receivers"]),
+];
 
 /// A crate of the workspace.
 #[derive(Clone, Debug, Deserialize)]

@@ -8,7 +8,7 @@
 mod differences;
 mod rules;
 mod tokens;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

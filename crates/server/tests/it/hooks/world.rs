@@ -39,7 +39,7 @@ pub(crate) struct Objects(Mutex<BTreeMap<Key, Value>>);
 /// The port and what is behind it.
 pub(crate) struct World {
     objects: Arc<Objects>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     shutdown: CancellationToken,
     keys: Arc<Keys>,
     clock: Arc<MovableClock>,
@@ -159,6 +159,11 @@ impl World {
             }
         }
         statuses
+    }
+
+    /// The path of the only Receiver.
+    pub(crate) fn path(&self) -> &str {
+        self.first_paths.first().unwrap()
     }
 
     /// The annotations that ask for reconciliation, by object.
