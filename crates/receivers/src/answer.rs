@@ -5,6 +5,7 @@
 //! differences of `conformance/differences.toml`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::ports::{Clock, KeptCalls, ReconcileRequester, Resources};
 use domain::receiver::PathDigest;
@@ -12,6 +13,8 @@ use domain::receiver::kept::NewKeptCall;
 use http::HeaderMap;
 use http::StatusCode;
 use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::error::Elapsed;
 
 use crate::authenticator::Authenticator;
 use crate::bursts::Bursts;
@@ -24,6 +27,16 @@ use crate::reconcile::{Content, Reconciler, Report};
 use crate::rejection::Rejection;
 use crate::signature::SignaturePolicy;
 use crate::table::{Found, Service, Table};
+
+/// Bodies up to this size are read without further ado.
+const SMALL_BODY: usize = 64 << 10;
+
+/// What larger bodies that are read at once may have together, in units of [`SMALL_BODY`]. JSON takes
+/// many times its size in memory: six bytes of a list can become thirty-two.
+const LARGE_BODIES: usize = 96;
+
+/// How long a large body waits for others.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How calls are answered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +70,7 @@ pub struct Hooks {
     kept: Arc<dyn KeptCalls>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    large_bodies: Semaphore,
 }
 
 /// The answer to a call; its body is empty.
@@ -118,6 +132,7 @@ impl Hooks {
             kept,
             clock,
             metrics,
+            large_bodies: Semaphore::new(LARGE_BODIES),
         }
     }
 
@@ -199,6 +214,10 @@ impl Hooks {
             self.say(found, "limited", "too many calls");
             return Answer::later(StatusCode::TOO_MANY_REQUESTS, 1);
         }
+        let Ok(_room) = self.room(call.body.len()).await else {
+            self.say(found, "limited", "too many large bodies at once");
+            return Answer::later(StatusCode::SERVICE_UNAVAILABLE, 1);
+        };
         let payload = match Payload::read(found.kind.reading, call) {
             Ok(payload) => payload,
             Err(rejection) => return self.reject(found, &rejection),
@@ -242,6 +261,17 @@ impl Hooks {
             replays.forget(&fingerprint);
         }
         answer
+    }
+
+    /// Waits until a body of that size may be read; what is answered is held until the call is done.
+    async fn room(&self, bytes: usize) -> Result<Option<SemaphorePermit<'_>>, Elapsed> {
+        if bytes <= SMALL_BODY {
+            return Ok(None);
+        }
+        let units = u32::try_from(bytes.div_ceil(SMALL_BODY).min(LARGE_BODIES)).unwrap_or(1);
+        let permit = tokio::time::timeout(PATIENCE, self.large_bodies.acquire_many(units)).await?;
+        // It is never closed.
+        Ok(permit.ok())
     }
 
     /// Does what a genuine call asks for.

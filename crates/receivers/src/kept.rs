@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::ObjectReference;
+use domain::delivery::retry::later;
 use domain::ports::KeepError;
 use domain::receiver::kept::{CONTENT_LIMIT, KeptCall, next_try};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ use crate::table::Service;
 
 /// Calls that are tried at once.
 const BATCH: usize = 20;
+/// How old a call is when its Receiver counts as gone.
+const GONE: Duration = Duration::from_mins(10);
 /// How often it is looked for calls that are due.
 const PERIOD: Duration = Duration::from_secs(2);
 
@@ -101,6 +104,8 @@ impl Hooks {
         let now = self.clock().now();
         let found = self.table().get(&call.receiver, now);
         let outcome = match &found {
+            // Right after a start not every Receiver may be known.
+            None if now < later(call.accepted_at, GONE) => Some(false),
             // It is gone, or another one has its name.
             None => None,
             Some(found) if found.receiver.uid != call.receiver_uid => None,

@@ -210,3 +210,25 @@ async fn a_verified_ping_and_a_filtered_event_are_answered_200() {
     assert_eq!(setting.call(github("issues", "2", BODY)).await, 200);
     assert_eq!(setting.outside.requested(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn large_bodies_are_read_a_few_at_a_time() {
+    let mut filtered = spec(&one());
+    filtered["resourceFilter"] = json!("has(req.x)");
+    let setting = Setting::new(&filtered);
+    let large = json!({"x": "y".repeat(3_000_000)}).to_string();
+    let calls = (0..6).map(|number| setting.call(github("push", &number.to_string(), &large)));
+    let statuses = futures::future::join_all(calls).await;
+    // How many are served in time depends on the machine; whoever is not may call again.
+    assert!(
+        statuses.iter().all(|status| [200, 503].contains(status)),
+        "{statuses:?}"
+    );
+    assert!(statuses.iter().filter(|status| **status == 200).count() >= 2);
+    // Nothing of it stays taken.
+    assert_eq!(setting.call(github("push", "after", &large)).await, 200);
+    assert_eq!(
+        setting.call(github("push", "small", "{\"x\":1}")).await,
+        200
+    );
+}
