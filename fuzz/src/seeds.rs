@@ -85,7 +85,12 @@ pub(crate) fn webhooks() -> Vec<Vec<u8>> {
                 found.and_then(|pair| pair[1].as_str()).unwrap_or_default()
             };
             let body = request["body"].as_str().unwrap_or_default();
-            let lines = [&*kind, header("Content-Type"), header("Authorization"), body];
+            let lines = [
+                &*kind,
+                header("Content-Type"),
+                header("Authorization"),
+                body,
+            ];
             calls.push(lines.join("\n").into_bytes());
         }
     }
