@@ -67,6 +67,36 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
+/// Recorded calls of webhooks: type, `Content-Type`, one header, body.
+pub(crate) fn webhooks() -> Vec<Vec<u8>> {
+    let mut calls = Vec::new();
+    for path in json_files("incoming/receivers") {
+        let kind = path.file_stem().unwrap_or_default().to_string_lossy();
+        if kind.starts_with('_') {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let recording: Value = serde_json::from_str(&text).unwrap_or_default();
+        for case in recording["cases"].as_array().into_iter().flatten() {
+            let request = &case["requests"][0];
+            let header = |name: &str| {
+                let mut headers = request["headers"].as_array().into_iter().flatten();
+                let found = headers.find(|pair| pair[0] == name);
+                found.and_then(|pair| pair[1].as_str()).unwrap_or_default()
+            };
+            let body = request["body"].as_str().unwrap_or_default();
+            let lines = [
+                &*kind,
+                header("Content-Type"),
+                header("Authorization"),
+                body,
+            ];
+            calls.push(lines.join("\n").into_bytes());
+        }
+    }
+    calls
+}
+
 /// A column of a file with one JSON object per line.
 pub(crate) fn column(file: &str, names: &[&str]) -> Vec<Vec<u8>> {
     let text = fs::read_to_string(folder().join(file)).unwrap_or_default();

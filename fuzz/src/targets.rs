@@ -6,6 +6,7 @@ mod event;
 mod manifest;
 mod regex;
 mod render;
+mod webhook;
 
 /// One target.
 pub(crate) struct Target {
@@ -25,6 +26,7 @@ pub(crate) const ALL: &[&Target] = &[
     &regex::TARGET,
     &render::TARGET,
     &address::TARGET,
+    &webhook::TARGET,
 ];
 
 /// The target of a name.

@@ -6,6 +6,7 @@ mod cli;
 mod crds;
 mod metrics;
 mod providers;
+mod receivers;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
     documents.insert(reference("cli.md"), cli::render(&fanfare)?);
     documents.insert(reference("metrics.md"), metrics::render(&fanfare)?);
     documents.extend(providers::render()?);
+    documents.extend(receivers::render()?);
     documents.extend(crds::render()?);
     for (_, text) in documents
         .iter_mut()

@@ -11,7 +11,12 @@ use crate::tree::{Tree, extension, prefixed};
 const OURS: &str = "notification.toolkit.fluxcd.io";
 
 /// Where the types are; their module documentation is their page.
-const PAGES: &str = "crates/providers/src/kinds/";
+const PAGES: [&str; 2] = ["crates/providers/src/kinds/", "crates/receivers/src/kinds/"];
+
+/// Whether a file holds a type.
+fn is_page(path: &str) -> bool {
+    PAGES.iter().any(|pages| path.starts_with(pages))
+}
 
 /// Checks them all.
 pub(crate) fn run() -> Result<()> {
@@ -25,7 +30,7 @@ pub(crate) fn run() -> Result<()> {
         write_blocks(&folder, blocks)?;
         let mut arguments = vec!["check".to_owned(), folder.to_string_lossy().into_owned()];
         let secrets = scratch.path().join(format!("{number}-secrets"));
-        if source.starts_with(PAGES) && write_placeholders(&secrets, blocks)? {
+        if is_page(source) && write_placeholders(&secrets, blocks)? {
             arguments.push(format!("--secrets-dir={}", secrets.display()));
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -87,7 +92,7 @@ fn collect(tree: &Tree) -> BTreeMap<String, Vec<String>> {
         // Generated pages show what the sources say.
         let blocks = if extension(path) == Some("md") && !path.starts_with("docs/reference/") {
             yaml_blocks(text)
-        } else if path.starts_with(PAGES) {
+        } else if is_page(path) {
             yaml_blocks(&module_page(text))
         } else if path.starts_with("examples/") && extension(path) == Some("yaml") {
             examples

@@ -84,6 +84,7 @@ impl Fanfare {
             .args(["--events-addr", &events.to_string()])
             .args(["--metrics-addr", &metrics.to_string()])
             .args(["--health-addr", &health.to_string()])
+            .args(["--receiverAddr", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log)?)

@@ -1,7 +1,9 @@
 //! Builds the object graph; the only place that names concrete types.
 
 pub(crate) mod cluster;
+pub(crate) mod on_reconcile;
 pub(crate) mod standalone;
+pub(crate) mod webhooks;
 
 mod identities;
 mod memory;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use delivery::store::Retention;
 use delivery::store::open::{QueueLimit, StoreSettings, open};
-use delivery::{Engine, Limits, Ports, Settings, StoreMemory};
+use delivery::{Engine, Limits, Ports, Settings, Store, StoreMemory};
 use domain::Catalog;
 use domain::delivery::retry::Policy;
 use domain::plan::Rules;
@@ -55,13 +57,22 @@ pub(crate) struct Sources {
     pub(crate) identities: Identities,
 }
 
-/// Opens the store and starts the engine; answers what makes its attempts, too.
+/// A running engine, and what others may use of it.
+pub(crate) struct Started {
+    pub(crate) engine: Engine,
+    /// What makes its attempts.
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) transport: Arc<Client>,
+}
+
+/// Opens the store and starts the engine.
 pub(crate) async fn engine(
     arguments: &ServeArguments,
     data_dir: &Path,
     sources: Sources,
     registry: &mut Registry,
-) -> anyhow::Result<(Engine, Arc<Courier>)> {
+) -> anyhow::Result<Started> {
     let clock = Arc::new(SystemClock);
     let store = open(StoreSettings {
         directory: data_dir.to_owned(),
@@ -81,7 +92,7 @@ pub(crate) async fn engine(
         catalog: sources.catalog.clone(),
         secrets: sources.secrets,
         transport: client.clone(),
-        streams: client,
+        streams: client.clone(),
         memory: Arc::new(MemoryWhileAlone {
             memory: StoreMemory(store.clone()),
             is_alone: sources.is_alone,
@@ -93,7 +104,7 @@ pub(crate) async fn engine(
         max_notifiers: MOST_NOTIFIERS,
     }));
     let ports = Ports {
-        store,
+        store: store.clone(),
         catalog: sources.catalog,
         configured: sources.configured,
         courier: courier.clone(),
@@ -105,7 +116,12 @@ pub(crate) async fn engine(
     let engine = Engine::start(engine_settings(arguments), ports, registry)
         .await
         .context("starting the engine")?;
-    Ok((engine, courier))
+    Ok(Started {
+        engine,
+        courier,
+        store,
+        transport: client,
+    })
 }
 
 fn engine_settings(arguments: &ServeArguments) -> Settings {

@@ -22,7 +22,7 @@ fn for_bind(error: &server::BindError) -> String {
     match error.source.kind() {
         io::ErrorKind::AddrInUse => {
             "another process uses this port; stop it, or choose another address with \
-             --events-addr, --metrics-addr or --health-addr"
+             --events-addr, --receiverAddr, --metrics-addr or --health-addr"
                 .to_owned()
         }
         io::ErrorKind::PermissionDenied => {

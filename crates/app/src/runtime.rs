@@ -43,6 +43,16 @@ pub(crate) fn process_identity() -> String {
     )
 }
 
+/// Bytes that nobody can guess, without asking for more than the hash maps of this process have.
+pub(crate) fn random_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for chunk in bytes.chunks_exact_mut(8) {
+        let number = RandomState::new().build_hasher().finish();
+        chunk.copy_from_slice(&number.to_le_bytes());
+    }
+    bytes
+}
+
 /// An async runtime for a command that does one thing.
 pub(crate) fn small() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()

@@ -40,6 +40,15 @@ pub(crate) struct RunArguments {
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) serve: ServeArguments,
+    /// What to do for each object that a webhook asks to reconcile: `event` makes an event of it, a
+    /// URL gets a POST, anything else is a shell command
+    #[arg(
+        long,
+        value_name = "event|URL|COMMAND",
+        default_value = "event",
+        help_heading = "Receivers"
+    )]
+    pub(crate) on_reconcile: String,
     /// How lines of the log look
     #[arg(
         long,
@@ -78,11 +87,23 @@ pub(crate) struct ServeArguments {
     )]
     pub(crate) health_addr: String,
 
+    /// Address of the webhooks of Receivers
+    #[arg(
+        long = "receiverAddr",
+        value_name = "ADDRESS",
+        default_value = ":9292",
+        help_heading = "Ports"
+    )]
+    pub(crate) receiver_addr: String,
+
+    #[command(flatten)]
+    pub(crate) receivers: ReceiverArguments,
+
     /// How long a repeat of an event is answered with 429
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration,
           allow_negative_numbers = true, allow_hyphen_values = true, help_heading = "Events")]
     pub(crate) rate_limit_interval: Duration,
-    /// Alerts only take events of objects in their own namespace
+    /// Alerts only take events of objects in their own namespace, Receivers only name such objects
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = false,
           default_missing_value = "true", value_parser = boolean, action = ArgAction::Set,
           help_heading = "Events")]
@@ -143,6 +164,18 @@ pub(crate) struct ServeArguments {
         help_heading = "Logs"
     )]
     pub(crate) log_level: LogLevel,
+}
+
+/// How webhooks are answered.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiverArguments {
+    /// How long a replaced token still counts; `0` for not at all
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration,
+          help_heading = "Receivers")]
+    pub(crate) receiver_rotation_overlap: Duration,
+    /// Refuse HMAC-SHA1 where senders can do better
+    #[arg(long, help_heading = "Receivers")]
+    pub(crate) receiver_refuse_sha1: bool,
 }
 
 /// Which addresses may be dialled.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use api::ObjectKey;
 use domain::delivery::{Delivery, DeliveryId, DeliveryState, FailureClass, Position, Remembered};
 use domain::plan::Dispositions;
+use domain::ports::KeptCalls;
 use domain::{CleanEvent, EventKey};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -223,9 +224,9 @@ pub struct Retention {
     pub bytes: u64,
 }
 
-/// A durable journal and outbox. Every method may be called concurrently; all results that say so
-/// are on the medium when they are returned.
-pub trait Store: Send + Sync + 'static {
+/// A durable journal and outbox, and the calls of Receivers that are kept. Every method may be called
+/// concurrently; all results that say so are on the medium when they are returned.
+pub trait Store: KeptCalls + Send + Sync + 'static {
     /// Appends an event. `on_appended` runs once it is durable (fsync), or with the error.
     fn append(&self, event: NewEvent, on_appended: OnAppended);
 

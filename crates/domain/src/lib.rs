@@ -11,6 +11,7 @@ pub mod notification;
 pub mod plan;
 pub mod ports;
 pub mod provider;
+pub mod receiver;
 pub mod validated;
 
 pub use alert::ValidAlert;
@@ -19,4 +20,5 @@ pub use delivery::{Delivery, DeliveryId, Lane, Outcome, Position};
 pub use event::{CleanEvent, EventKey};
 pub use notification::Notification;
 pub use provider::{Capabilities, Family, ValidProvider};
+pub use receiver::ValidReceiver;
 pub use validated::Validated;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use api::{ObjectKey, ObjectReference, Problem, Provider, Secret, SecretData};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::delivery::{Delivery, DeliveryState, Failure, FailureClass, Outcome};
 use crate::provider::Capabilities;
+use crate::receiver::kept::{KeptCall, KeptCallId, NewKeptCall};
 use crate::{CleanEvent, ValidProvider};
 
 /// What time it is. Sleeping belongs to the runtime.
@@ -199,4 +201,88 @@ pub type Tally = (ObjectKey, DeliveryState, u64);
 pub trait DeliveryTallies: Send + Sync {
     /// All counts there are, within reason; `None` if they cannot be read right now.
     fn tallies(&self) -> BoxFuture<'_, Option<Vec<Tally>>>;
+}
+
+/// Why an object could not be read, or could not be asked for a reconciliation.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ObjectError {
+    /// There is no such object, or no such kind.
+    #[error("not found")]
+    NotFound,
+    /// Whoever knows is away or overloaded; the same may work later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It will not work until somebody changes something, for example permissions.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The objects that Receivers name, as they are now. What is answered is `apiVersion`, `kind` and
+/// `metadata`; more may be left out.
+pub trait Resources: Send + Sync {
+    /// One object.
+    fn get<'a>(
+        &'a self,
+        object: &'a ObjectReference,
+    ) -> BoxFuture<'a, Result<Arc<Value>, ObjectError>>;
+
+    /// Objects of the version, kind and namespace of `like` that carry all labels, at most `limit`.
+    fn list<'a>(
+        &'a self,
+        like: &'a ObjectReference,
+        labels: &'a BTreeMap<String, String>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Value>>, ObjectError>>;
+}
+
+/// Somebody wants an object to be reconciled at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReconcileRequest {
+    /// Which object: version, kind, namespace, name.
+    pub object: ObjectReference,
+    /// When; what the annotation says, as RFC 3339.
+    pub at: Timestamp,
+    /// The Receiver that was called.
+    pub receiver: ObjectKey,
+}
+
+/// Passes requests for reconciliation on.
+pub trait ReconcileRequester: Send + Sync {
+    /// Asks. Asking twice is no different from asking once, later.
+    fn request<'a>(
+        &'a self,
+        request: &'a ReconcileRequest,
+    ) -> BoxFuture<'a, Result<(), ObjectError>>;
+}
+
+/// Why a call was not kept.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum KeepError {
+    /// Too many are kept already, of this Receiver or in all.
+    #[error("too many calls are kept already")]
+    Full,
+    /// The medium failed or is closed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Genuine calls that could not be answered for with deeds yet, durably and bounded. They hold
+/// neither paths nor tokens.
+pub trait KeptCalls: Send + Sync {
+    /// Keeps a call; it is on the medium when this returns. A call without content is kept once per
+    /// Receiver, however often it comes.
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>>;
+
+    /// Calls that are due, oldest first.
+    fn due_calls(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<KeptCall>, KeepError>>;
+
+    /// Puts a call off, counting one more attempt.
+    fn postpone(&self, id: KeptCallId, until: Timestamp) -> BoxFuture<'_, Result<(), KeepError>>;
+
+    /// Forgets a call: it was answered for, or it never will be.
+    fn forget(&self, id: KeptCallId) -> BoxFuture<'_, Result<(), KeepError>>;
 }

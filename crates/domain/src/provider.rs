@@ -179,7 +179,7 @@ fn unknown_type(kind: &str, kinds: &dyn KindDirectory) -> Problem {
     .with_hint(format!("supported types: {}", kinds.names().join(", ")))
 }
 
-fn version_of(object: &Value) -> u64 {
+pub(crate) fn version_of(object: &Value) -> u64 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     object.to_string().hash(&mut hasher);

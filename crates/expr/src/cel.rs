@@ -13,6 +13,7 @@
 //! nesting of the source, evaluation by a [`Budget`] that nothing in the language can get around.
 
 mod ast;
+mod chain;
 mod checker;
 mod clauses;
 mod error;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+pub use chain::{ChainError, Definition, evaluate_chain};
 pub use error::{CompileError, CompileProblem, EvaluationError, Resource};
 
 use error::Located;
@@ -188,19 +190,24 @@ impl Program {
         budget: Budget,
         finish: impl FnOnce(&Value<'_>, &mut Meter) -> Result<T, EvaluationError>,
     ) -> Result<T, EvaluationError> {
-        let names = &self.inner.variables;
-        let given: Vec<Option<&Json>> = names
-            .iter()
-            .map(|name| {
-                variables
-                    .iter()
-                    .find(|(given, _)| given == name)
-                    .map(|(_, json)| *json)
-            })
-            .collect();
-        let mut evaluator = Evaluator::new(names, &given, Meter::new(budget));
+        let given = |name: &str| {
+            let found = variables.iter().find(|(given, _)| *given == name);
+            found.map(|(_, json)| Value::of(json))
+        };
+        let mut evaluator = self.evaluator(given, Meter::new(budget));
         let value = evaluator.evaluate(&self.inner.node)?;
         finish(&value, &mut evaluator.meter)
+    }
+
+    /// An evaluator whose variables are what `given` knows.
+    fn evaluator<'v>(
+        &'v self,
+        given: impl Fn(&str) -> Option<Value<'v>>,
+        meter: Meter,
+    ) -> Evaluator<'v> {
+        let names = &self.inner.variables;
+        let variables = names.iter().map(|name| given(name)).collect();
+        Evaluator::new(names, variables, meter)
     }
 }
 

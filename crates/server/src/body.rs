@@ -93,6 +93,32 @@ impl BodyBudget {
     }
 }
 
+/// Reads a body of at most `limit` bytes without keeping it; `each` sees its pieces.
+pub(crate) async fn drain(
+    mut body: Incoming,
+    limit: usize,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), BodyError> {
+    let draining = async {
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| BodyError::Unreadable)?.into_data() else {
+                continue; // trailers
+            };
+            length += data.len();
+            if length > limit {
+                discard(body).await;
+                return Err(BodyError::TooLarge);
+            }
+            each(&data);
+        }
+        Ok(())
+    };
+    tokio::time::timeout(LONGEST_READ, draining)
+        .await
+        .unwrap_or(Err(BodyError::Unreadable))
+}
+
 async fn discard(mut body: Incoming) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await {

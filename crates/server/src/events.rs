@@ -58,7 +58,7 @@ impl Events {
             intake,
             senders: None,
             budget: BodyBudget::new(ALL_BODIES_BYTES),
-            metrics: Metrics::new(registry, settings.export_path_metrics),
+            metrics: Metrics::new(registry, "event", "/", settings.export_path_metrics),
         }
     }
 

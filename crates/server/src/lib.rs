@@ -1,8 +1,9 @@
-//! HTTP: events, health, metrics, and control of a running process.
+//! HTTP: events, webhooks, health, metrics, and control of a running process.
 
 pub mod admin;
 pub mod control;
 pub mod events;
+pub mod hooks;
 pub mod listener;
 
 mod body;
@@ -12,4 +13,5 @@ mod path;
 pub use admin::Admin;
 pub use control::Control;
 pub use events::{Events, EventsSettings};
+pub use hooks::HookPort;
 pub use listener::{BindError, Listener};

@@ -1,4 +1,4 @@
-//! Metrics of the event port, under the reference's names (`operations.md` section 3.1).
+//! Metrics of the event and the webhook port, under the reference's names (`operations.md` section 3.1).
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,12 +34,20 @@ pub(crate) struct Metrics {
     duration: Family<RequestLabels, Histogram>,
     size: Family<RequestLabels, Histogram>,
     in_flight: Family<HandlerLabels, Gauge>,
-    /// `None` labels every request with `/`.
+    /// What labels a request when its path does not.
+    handler: &'static str,
+    /// `None` labels every request alike.
     paths: Option<Arc<Mutex<HashSet<String>>>>,
 }
 
 impl Metrics {
-    pub(crate) fn new(registry: &mut Registry, export_paths: bool) -> Self {
+    /// Metrics of the port `port`, the word in their names.
+    pub(crate) fn new(
+        registry: &mut Registry,
+        port: &str,
+        handler: &'static str,
+        export_paths: bool,
+    ) -> Self {
         let metrics = Self {
             duration: Family::new_with_constructor(|| {
                 Histogram::new([
@@ -50,20 +58,21 @@ impl Metrics {
                 Histogram::new([1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9])
             }),
             in_flight: Family::default(),
+            handler,
             paths: export_paths.then(Arc::default),
         };
         registry.register(
-            "gotk_event_http_request_duration_seconds",
+            format!("gotk_{port}_http_request_duration_seconds"),
             "The latency of the HTTP requests",
             metrics.duration.clone(),
         );
         registry.register(
-            "gotk_event_http_response_size_bytes",
+            format!("gotk_{port}_http_response_size_bytes"),
             "The size of the HTTP responses",
             metrics.size.clone(),
         );
         registry.register(
-            "gotk_event_http_requests_inflight",
+            format!("gotk_{port}_http_requests_inflight"),
             "The number of inflight requests being handled at the same time",
             metrics.in_flight.clone(),
         );
@@ -73,7 +82,7 @@ impl Metrics {
     /// The label for a path.
     pub(crate) fn handler(&self, path: &str) -> String {
         let Some(paths) = &self.paths else {
-            return "/".to_owned();
+            return self.handler.to_owned();
         };
         let mut paths = paths.lock().unwrap_or_else(PoisonError::into_inner);
         if paths.contains(path) {

@@ -23,9 +23,26 @@ pub(crate) fn clean(path: &str) -> Option<String> {
     (cleaned != path).then_some(cleaned)
 }
 
+/// Whether every `%` is followed by two hexadecimal digits.
+pub(crate) fn is_well_escaped(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| {
+        let mut digits = rest.bytes();
+        let mut is_digit = || digits.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+        is_digit() && is_digit()
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::clean;
+    use super::{clean, is_well_escaped};
+
+    #[test]
+    fn broken_escapes_are_told_from_whole_ones() {
+        assert!(is_well_escaped("/hook/%2e%2E/x"));
+        for path in ["/hook/%zz", "/%", "/a%2", "/%%20"] {
+            assert!(!is_well_escaped(path), "{path}");
+        }
+    }
 
     #[test]
     fn unclean_paths_are_cleaned_and_clean_ones_left_alone() {

@@ -11,10 +11,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use api::manifest::Position;
-use api::{ObjectKey, ObjectReference};
+use api::{ObjectKey, ObjectMeta, ObjectReference, SecretData};
 use domain::catalog::ProviderEntry;
 use domain::ports::VersionedSecret;
-use domain::{CatalogSnapshot, ValidAlert};
+use domain::{CatalogSnapshot, ValidAlert, ValidReceiver};
+use serde_json::{Value, json};
 
 pub(crate) use changes::changed_providers;
 pub use problem::FileProblem;
@@ -30,7 +31,9 @@ pub struct Configuration {
     pub(crate) alerts: BTreeMap<ObjectKey, Entry<Option<Arc<ValidAlert>>>>,
     /// `None` for Secrets that exist and cannot be used.
     pub(crate) secrets: BTreeMap<ObjectKey, Entry<Option<VersionedSecret>>>,
-    pub(crate) objects: HashMap<ObjectIdentity, Entry<BTreeMap<String, String>>>,
+    /// `None` for Receivers that exist and cannot be used.
+    pub(crate) receivers: BTreeMap<ObjectKey, Entry<Option<Arc<ValidReceiver>>>>,
+    pub(crate) objects: HashMap<ObjectIdentity, Entry<Described>>,
     /// Files and folders of which something could not be read.
     pub(crate) damaged: Vec<Arc<Path>>,
     /// Problems of single objects and files.
@@ -76,6 +79,29 @@ pub(crate) struct ObjectIdentity {
     pub(crate) key: ObjectKey,
 }
 
+/// What is known of an object of any kind.
+#[derive(Clone)]
+pub(crate) struct Described {
+    pub(crate) labels: BTreeMap<String, String>,
+    /// `apiVersion`, `kind` and `metadata`.
+    pub(crate) summary: Arc<Value>,
+}
+
+impl Described {
+    pub(crate) fn of(object: &Value, meta: ObjectMeta) -> Self {
+        let field = |name: &str| object.get(name).cloned().unwrap_or_default();
+        let summary = json!({
+            "apiVersion": field("apiVersion"),
+            "kind": field("kind"),
+            "metadata": field("metadata"),
+        });
+        Self {
+            labels: meta.labels,
+            summary: Arc::new(summary),
+        }
+    }
+}
+
 /// How much was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -85,6 +111,8 @@ pub struct Counts {
     pub providers: usize,
     /// Alerts, those with problems included.
     pub alerts: usize,
+    /// Receivers, those with problems included.
+    pub receivers: usize,
     /// Secrets, those with problems included.
     pub secrets: usize,
     /// Objects of any other kind.
@@ -119,6 +147,7 @@ impl Configuration {
             files: self.files,
             providers: self.providers.len(),
             alerts: self.alerts.len(),
+            receivers: self.receivers.len(),
             secrets: self.secrets.len(),
             others: self.objects.len(),
         }
@@ -127,6 +156,53 @@ impl Configuration {
     /// The labels of an object. Group, kind, namespace and name must be the same, the version may
     /// differ; an event that names no `apiVersion` finds nothing, as in the reference.
     pub fn labels(&self, object: &ObjectReference) -> Option<&BTreeMap<String, String>> {
+        self.described(object).map(|described| &described.labels)
+    }
+
+    /// `apiVersion`, `kind` and `metadata` of an object, found as [`Self::labels`] finds it.
+    pub fn summary(&self, object: &ObjectReference) -> Option<&Arc<Value>> {
+        self.described(object).map(|described| &described.summary)
+    }
+
+    /// The objects of the group, kind and namespace of `like` that carry all labels, in order of
+    /// their names, at most `limit`.
+    pub fn select(
+        &self,
+        like: &ObjectReference,
+        labels: &BTreeMap<String, String>,
+        limit: usize,
+    ) -> Vec<Arc<Value>> {
+        let mut found: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(identity, entry)| {
+                identity.group == like.group()
+                    && identity.kind == like.kind
+                    && identity.key.namespace == like.namespace
+                    && labels
+                        .iter()
+                        .all(|(key, value)| entry.value.labels.get(key) == Some(value))
+            })
+            .collect();
+        found.sort_by(|(left, _), (right, _)| left.key.cmp(&right.key));
+        found.truncate(limit);
+        let summaries = found.into_iter().map(|(_, entry)| &entry.value.summary);
+        summaries.cloned().collect()
+    }
+
+    /// All Receivers in order of their keys; `None` for those that cannot be used.
+    pub fn receivers(&self) -> impl Iterator<Item = (&ObjectKey, Option<&Arc<ValidReceiver>>)> {
+        let entries = self.receivers.iter();
+        entries.map(|(key, entry)| (key, entry.value.as_ref()))
+    }
+
+    /// The data of a Secret; `None` if there is none that can be used.
+    pub fn secret(&self, key: &ObjectKey) -> Option<&Arc<SecretData>> {
+        let secret = self.secrets.get(key)?.value.as_ref()?;
+        Some(&secret.data)
+    }
+
+    fn described(&self, object: &ObjectReference) -> Option<&Described> {
         if object.api_version.is_empty() {
             return None;
         }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use api::manifest::{self, Position};
 use api::{ObjectKey, Problem};
 use domain::ports::KindDirectory;
+use domain::receiver::ReceiverRules;
 use sha2::{Digest, Sha256};
 
 use crate::configuration::{Configuration, Entry, FileProblem, Origin};
@@ -36,6 +37,8 @@ pub struct Source {
     pub paths: Vec<PathBuf>,
     /// A folder with Secrets as files: `<namespace>/<name>/<key>`.
     pub secrets: Option<PathBuf>,
+    /// What Receivers may name.
+    pub receivers: ReceiverRules,
 }
 
 impl Source {
@@ -43,7 +46,7 @@ impl Source {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             paths: vec![path.into()],
-            secrets: None,
+            ..Self::default()
         }
     }
 }
@@ -56,6 +59,7 @@ pub fn read(source: &Source, kinds: &dyn KindDirectory) -> Configuration {
             ..Configuration::default()
         },
         kinds,
+        rules: source.receivers,
         digest: Sha256::new(),
         bytes: 0,
         objects: 0,
@@ -75,6 +79,7 @@ pub fn read(source: &Source, kinds: &dyn KindDirectory) -> Configuration {
 struct Reading<'kinds> {
     configuration: Configuration,
     kinds: &'kinds dyn KindDirectory,
+    rules: ReceiverRules,
     digest: Sha256,
     bytes: u64,
     objects: usize,

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use api::{ObjectKey, ObjectReference};
-use domain::ports::{ObjectReader, SecretError, SecretReader, VersionedSecret};
+use domain::ports::{
+    ObjectError, ObjectReader, Resources, SecretError, SecretReader, VersionedSecret,
+};
 use futures::FutureExt as _;
 use futures::future::{self, BoxFuture};
+use serde_json::{Value, json};
 
 use crate::Configuration;
 
@@ -41,6 +44,35 @@ impl ObjectReader for Current {
         object: &'a ObjectReference,
     ) -> BoxFuture<'a, Option<BTreeMap<String, String>>> {
         future::ready(self.configuration().labels(object).cloned()).boxed()
+    }
+}
+
+/// Objects are those of the folder's manifests. One that a Receiver names need not be there: it lives
+/// elsewhere, and its name is all that is known of it.
+impl Resources for Current {
+    fn get<'a>(
+        &'a self,
+        object: &'a ObjectReference,
+    ) -> BoxFuture<'a, Result<Arc<Value>, ObjectError>> {
+        let known = self.configuration().summary(object).cloned();
+        let found = known.unwrap_or_else(|| {
+            Arc::new(json!({
+                "apiVersion": object.api_version,
+                "kind": object.kind,
+                "metadata": {"name": object.name, "namespace": object.namespace},
+            }))
+        });
+        future::ready(Ok(found)).boxed()
+    }
+
+    fn list<'a>(
+        &'a self,
+        like: &'a ObjectReference,
+        labels: &'a BTreeMap<String, String>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Value>>, ObjectError>> {
+        let found = self.configuration().select(like, labels, limit);
+        future::ready(Ok(found)).boxed()
     }
 }
 

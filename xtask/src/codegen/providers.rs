@@ -1,7 +1,4 @@
 //! The provider reference: one page per type and an overview, from the table of types itself.
-//!
-//! An example target links `providers` and prints the table, so that everyday commands of this crate
-//! do not have to build all of it.
 
 use std::fmt::Write as _;
 

@@ -10,14 +10,14 @@ use crate::tree::Tree;
 const ROOMS: [(&str, &[&str]); 24] = [
     ("anyhow", &["app", "xtask", "bench"]),
     ("aho-corasick", &["domain"]),
-    ("aws-lc-rs", &["providers"]),
+    ("aws-lc-rs", &["providers", "receivers"]),
     ("clap", &["app", "bench"]),
     ("hyper", &["outbound", "server", "app", "testkit", "bench"]),
     (
         "hyper-util",
         &["outbound", "server", "app", "testkit", "bench"],
     ),
-    ("jsonwebtoken", &["providers"]),
+    ("jsonwebtoken", &["providers", "receivers"]),
     ("k8s-openapi", &["cluster"]),
     ("kube", &["cluster"]),
     ("mail-builder", &["providers"]),
@@ -25,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("opentelemetry-proto", &["testkit"]),
     (
         "prometheus-client",
-        &["outbound", "delivery", "server", "app"],
+        &["outbound", "receivers", "delivery", "server", "app"],
     ),
     ("prost", &["testkit"]),
     ("regex-automata", &["expr"]),
@@ -39,6 +39,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
         &[
             "outbound",
             "providers",
+            "receivers",
             "delivery",
             "standalone",
             "cluster",

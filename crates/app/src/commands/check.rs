@@ -25,6 +25,7 @@ pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let source = Source {
         paths: arguments.paths.clone(),
         secrets: arguments.secrets.secrets_dir.clone(),
+        ..Source::default()
     };
     let configuration = directory::read(&source, &Directory);
     let problems = configuration.problems();
@@ -37,8 +38,12 @@ pub(super) fn execute(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
                 output::print_line(&text(problem))?;
             }
             let counts = configuration.counts();
+            let receivers = match counts.receivers {
+                0 => String::new(),
+                number => format!("{number} receivers, "),
+            };
             output::print_line(&format!(
-                "{} files, {} providers, {} alerts, {} secrets: {}",
+                "{} files, {} providers, {} alerts, {receivers}{} secrets: {}",
                 counts.files,
                 counts.providers,
                 counts.alerts,

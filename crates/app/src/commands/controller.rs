@@ -42,6 +42,7 @@ pub(super) fn execute(arguments: &ControllerArguments) -> anyhow::Result<ExitCod
         Ok(Running {
             engine,
             senders,
+            hooks: None,
             background: Box::new(|handle, shutdown| following.run(handle, shutdown).boxed()),
         })
     })

@@ -18,10 +18,15 @@ pub(super) fn execute(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
         configuration: arguments.configuration.config.display().to_string(),
     };
     serve::execute(&plan, async |registry| {
-        let Standalone { engine, reload } = standalone::start(arguments, registry).await?;
+        let Standalone {
+            engine,
+            reload,
+            hooks,
+        } = standalone::start(arguments, registry).await?;
         Ok(Running {
             engine,
             senders: None,
+            hooks: Some(hooks),
             background: Box::new(|handle, shutdown| reload.run(handle, shutdown).boxed()),
         })
     })

@@ -10,7 +10,8 @@ use delivery::{Engine, Handle};
 use domain::ports::SenderCheck;
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
-use server::{Admin, Control, Events, EventsSettings, Listener};
+use receivers::Hooks;
+use server::{Admin, Control, Events, EventsSettings, HookPort, Listener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +35,8 @@ pub(super) struct Running {
     pub(super) engine: Engine,
     /// Who may send events; anybody if there is no check.
     pub(super) senders: Option<Arc<dyn SenderCheck>>,
+    /// What answers webhooks.
+    pub(super) hooks: Option<Arc<Hooks>>,
     /// What else runs until the token is cancelled.
     pub(super) background: Background,
 }
@@ -56,6 +59,7 @@ pub(super) fn execute(
 /// Ports, bound before anything else so that a mistake shows at once.
 struct Ports {
     events: Listener,
+    webhooks: Listener,
     health: Listener,
     metrics: Option<Listener>,
 }
@@ -66,6 +70,9 @@ impl Ports {
             events: Listener::bind(&arguments.events_addr)
                 .await
                 .context("opening the event port")?,
+            webhooks: Listener::bind(&arguments.receiver_addr)
+                .await
+                .context("opening the webhook port")?,
             health: Listener::bind(&arguments.health_addr)
                 .await
                 .context("opening the health port")?,
@@ -91,6 +98,7 @@ impl Ports {
             logger = "setup",
             version = VERSION,
             events = address(&self.events),
+            webhooks = address(&self.webhooks),
             health = address(&self.health),
             metrics = self.metrics.as_ref().map(address).unwrap_or_default(),
             config = plan.configuration,
@@ -111,6 +119,7 @@ async fn serve(
     let Running {
         engine,
         senders,
+        hooks,
         background,
     } = start(&mut registry).await?;
     let events = Events::new(
@@ -124,6 +133,9 @@ async fn serve(
         Some(senders) => events.only_from(senders),
         None => events,
     });
+    let webhooks = hooks
+        .clone()
+        .map(|hooks| HookPort::new(hooks, runtime::random_bytes(), &mut registry));
     let registry = Arc::new(Mutex::new(registry));
     let is_ready = Arc::new(AtomicBool::new(true));
     let control = compose::control_socket(plan.data_dir)?;
@@ -132,6 +144,12 @@ async fn serve(
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
     let grace = lifecycle::REQUEST_GRACE;
     tasks.spawn(ports.events.serve(events, shutdown.clone(), grace));
+    if let (Some(webhooks), Some(hooks)) = (webhooks, hooks.clone()) {
+        let listener = ports.webhooks;
+        tasks.spawn(listener.serve(Arc::new(webhooks), shutdown.clone(), grace));
+        let stop_trying = shutdown.clone().cancelled_owned();
+        tasks.spawn(hooks.try_kept_calls(stop_trying));
+    }
     let probes = Arc::new(Admin::probes(engine.handle(), is_ready.clone()));
     tasks.spawn(ports.health.serve(probes, shutdown.clone(), grace));
     if let Some(listener) = ports.metrics {
@@ -151,7 +169,7 @@ async fn serve(
     is_ready.store(false, Ordering::Relaxed);
     shutdown.cancel();
     tokio::select! {
-        () = stop(engine, tasks, plan.data_dir) => {
+        () = stop(engine, hooks, tasks, plan.data_dir) => {
             tracing::info!(logger = "setup", "stopped");
             Ok(ExitCode::SUCCESS)
         }
@@ -162,9 +180,13 @@ async fn serve(
     }
 }
 
-async fn stop(engine: Engine, tasks: TaskTracker, data_dir: &Path) {
+async fn stop(engine: Engine, hooks: Option<Arc<Hooks>>, tasks: TaskTracker, data_dir: &Path) {
     // Events that are being received are stored before the store closes.
     tasks.wait().await;
+    // What ends a burst of webhooks goes out, too.
+    if let Some(hooks) = hooks {
+        let _ = tokio::time::timeout(lifecycle::REQUEST_GRACE, hooks.finish()).await;
+    }
     engine.stop(lifecycle::ATTEMPT_GRACE).await;
     compose::remove_control_socket(data_dir);
 }

@@ -17,9 +17,9 @@ use providers::{Courier, Directory, Identities, ObjectLevelDirectory};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Sources;
 use super::identities;
 use super::replicas::Replicas;
+use super::{Sources, Started};
 use crate::hints::Hinted;
 use crate::runtime::SystemClock;
 use crate::settings::{self, ControllerArguments, EventsAuth, FeatureGates};
@@ -87,7 +87,9 @@ pub(crate) async fn start(
         ..identities::of_process(&arguments.serve.egress.egress_deny)
     };
     let (configured, is_configured) = watch::channel(false);
-    let (engine, courier) = super::engine(
+    let Started {
+        engine, courier, ..
+    } = super::engine(
         &arguments.serve,
         data_dir,
         Sources {

@@ -21,14 +21,6 @@ pub(crate) struct ControllerArguments {
 
     #[command(flatten)]
     pub(crate) serve: ServeArguments,
-    /// Address of the webhook receiver
-    #[arg(
-        long = "receiverAddr",
-        value_name = "ADDRESS",
-        default_value = ":9292",
-        help_heading = "Ports"
-    )]
-    pub(crate) receiver_addr: String,
 
     /// Follow objects of all namespaces; otherwise only of the one in `RUNTIME_NAMESPACE`
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,

@@ -92,6 +92,7 @@ fn a_data_directory_that_cannot_be_made_is_named() {
         "--events-addr=127.0.0.1:0",
         "--metrics-addr=0",
         "--health-addr=127.0.0.1:0",
+        "--receiverAddr=127.0.0.1:0",
     ])
     .output()
     .unwrap();

@@ -22,3 +22,4 @@ mod incidents;
 mod secrecy;
 mod shutdown;
 mod support;
+mod webhooks;

@@ -110,6 +110,7 @@ impl Folder {
             "--events-addr=127.0.0.1:0",
             "--metrics-addr=127.0.0.1:0",
             "--health-addr=127.0.0.1:0",
+            "--receiverAddr=127.0.0.1:0",
             "--log-encoding=json",
         ];
         arguments.extend(more);
@@ -181,6 +182,7 @@ pub(crate) struct Fanfare {
     pub(crate) events: String,
     pub(crate) health: String,
     pub(crate) metrics: String,
+    pub(crate) webhooks: String,
     log: Arc<Mutex<Vec<String>>>,
     _lines: Receiver<String>,
 }
@@ -219,6 +221,7 @@ impl Fanfare {
             events: address("events"),
             health: address("health"),
             metrics: address("metrics"),
+            webhooks: address("webhooks"),
             log,
             _lines: lines,
         }

@@ -8,6 +8,7 @@ mod claims;
 mod fault;
 mod inspect;
 mod journal;
+mod kept;
 mod leases;
 mod ledger;
 mod lock;
@@ -27,6 +28,8 @@ use std::sync::Arc;
 
 use api::ObjectKey;
 use domain::delivery::{DeliveryId, DeliveryState, Position};
+use domain::ports::{KeepError, KeptCalls};
+use domain::receiver::kept::{KeptCall, KeptCallId, NewKeptCall};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -358,6 +361,44 @@ impl Store for SqliteStore {
             }
         }
         .boxed()
+    }
+}
+
+impl KeptCalls for SqliteStore {
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>> {
+        self.write(1, move |books| kept::keep(books, &call))
+            .map(|stored| stored.map_err(|error| not_kept(&error))?)
+            .boxed()
+    }
+
+    fn due_calls(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<KeptCall>, KeepError>> {
+        self.patient
+            .read(move |connection| kept::due(connection, now, limit))
+            .map(|found| found.map_err(|error| not_kept(&error)))
+            .boxed()
+    }
+
+    fn postpone(&self, id: KeptCallId, until: Timestamp) -> BoxFuture<'_, Result<(), KeepError>> {
+        self.write(1, move |books| kept::postpone(books, id, until))
+            .map(|done| done.map_err(|error| not_kept(&error)))
+            .boxed()
+    }
+
+    fn forget(&self, id: KeptCallId) -> BoxFuture<'_, Result<(), KeepError>> {
+        self.write(1, move |books| kept::forget(books, id))
+            .map(|done| done.map_err(|error| not_kept(&error)))
+            .boxed()
+    }
+}
+
+fn not_kept(error: &StoreError) -> KeepError {
+    match error {
+        StoreError::Full(_) => KeepError::Full,
+        StoreError::Failed(_) | StoreError::Closed => KeepError::Failed(error.to_string()),
     }
 }
 

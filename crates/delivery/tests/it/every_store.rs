@@ -4,6 +4,7 @@
 pub(crate) mod claims;
 pub(crate) mod history;
 pub(crate) mod journal;
+pub(crate) mod kept;
 pub(crate) mod people;
 
 /// Makes a test of every behaviour; `$place` makes an empty place.
@@ -64,6 +65,14 @@ macro_rules! every_store {
             prunes_the_oldest_when_it_takes_too_many_bytes,
             prunes_nothing_that_is_young,
             prunes_what_was_passed_over_once_it_is_settled,
+        );
+        $crate::every_store::every_store!(@tests $place; kept:
+            keeps_a_call_over_a_crash,
+            keeps_a_call_without_content_once,
+            hands_calls_out_when_they_are_due,
+            forgets_a_call,
+            keeps_a_bounded_number_of_calls_of_one_receiver,
+            keeps_no_calls_when_it_is_closed,
         );
     };
     (@tests $place:expr; $module:ident: $($behaviour:ident,)*) => {

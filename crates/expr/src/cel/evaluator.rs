@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde_json::Value as Json;
-
 use super::ast::{Element, Entry, Literal, Loop};
 use super::error::EvaluationError;
 use super::functions;
@@ -30,7 +28,7 @@ const WORK_PER_PATTERN_BYTE: u64 = 50;
 /// One run of a program.
 pub(super) struct Evaluator<'v> {
     /// By place; what was not given is missing.
-    variables: &'v [Option<&'v Json>],
+    variables: Vec<Option<Value<'v>>>,
     names: &'v [String],
     locals: Vec<Value<'v>>,
     /// The last pattern that was not a constant: loops tend to use the same one.
@@ -41,7 +39,7 @@ pub(super) struct Evaluator<'v> {
 impl<'v> Evaluator<'v> {
     pub(super) fn new(
         names: &'v [String],
-        variables: &'v [Option<&'v Json>],
+        variables: Vec<Option<Value<'v>>>,
         meter: Meter,
     ) -> Self {
         Self {
@@ -130,8 +128,8 @@ impl<'v> Evaluator<'v> {
     }
 
     fn variable(&self, index: usize) -> Result<Value<'v>> {
-        if let Some(Some(json)) = self.variables.get(index) {
-            return Ok(Value::of(json));
+        if let Some(Some(value)) = self.variables.get(index) {
+            return Ok(value.clone());
         }
         let name = self.names.get(index).cloned().unwrap_or_default();
         Err(EvaluationError::NoSuchVariable(name))

@@ -1,4 +1,4 @@
-//! The event port over a real socket, on a real store.
+//! The event and the webhook port over real sockets.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +8,9 @@
 )]
 
 mod event_port;
+mod hook_port;
+mod hooks;
 mod hostile;
 mod senders;
 mod support;
+mod wire;

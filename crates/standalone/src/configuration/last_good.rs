@@ -34,6 +34,14 @@ impl Configuration {
             &mut kept,
         );
         fill(
+            "Receiver",
+            &mut self.receivers,
+            &previous.receivers,
+            Option::is_some,
+            is_damaged,
+            &mut kept,
+        );
+        fill(
             "Secret",
             &mut self.secrets,
             &previous.secrets,

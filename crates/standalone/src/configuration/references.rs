@@ -32,27 +32,79 @@ impl Configuration {
             }
         }
         for (key, entry) in &self.providers {
+            self.missing_secrets("Provider", key, entry, &mut problems);
             for reference in &entry.references {
-                if let Some(secret) = self.secrets.get(&reference.target) {
-                    let data = secret.value.as_ref().map(|secret| &*secret.data);
-                    let deprecated =
-                        data.map(|data| deprecated_keys(reference, data, &entry.value));
-                    for problem in deprecated.into_iter().flatten() {
-                        problems.push(at("Provider", key, entry, reference, problem));
-                    }
-                } else {
-                    let names = names_in(self.secrets.keys(), &key.namespace);
-                    let problem = missing(reference, "Secret").with_hint(match names {
-                        Some(names) => format!("secrets in {}: {names}", key.namespace),
-                        None => "add it as a manifest, or as files in the secrets folder: \
-                                 NAMESPACE/NAME/KEY"
-                            .to_owned(),
-                    });
+                let secret = self.secrets.get(&reference.target);
+                let data = secret.and_then(|secret| secret.value.as_ref());
+                let deprecated =
+                    data.map(|secret| deprecated_keys(reference, &secret.data, &entry.value));
+                for problem in deprecated.into_iter().flatten() {
                     problems.push(at("Provider", key, entry, reference, problem));
                 }
             }
         }
+        for (key, entry) in &self.receivers {
+            self.missing_secrets("Receiver", key, entry, &mut problems);
+            for reference in &entry.references {
+                if let Some(problem) = self.token_problem(reference) {
+                    problems.push(at("Receiver", key, entry, reference, problem));
+                }
+            }
+        }
         problems
+    }
+
+    fn missing_secrets<T>(
+        &self,
+        kind: &str,
+        key: &ObjectKey,
+        entry: &Entry<T>,
+        problems: &mut Vec<FileProblem>,
+    ) {
+        for reference in &entry.references {
+            if !self.secrets.contains_key(&reference.target) {
+                let names = names_in(self.secrets.keys(), &key.namespace);
+                let problem = missing(reference, "Secret").with_hint(match names {
+                    Some(names) => format!("secrets in {}: {names}", key.namespace),
+                    None => "add it as a manifest, or as files in the secrets folder: \
+                             NAMESPACE/NAME/KEY"
+                        .to_owned(),
+                });
+                problems.push(at(kind, key, entry, reference, problem));
+            }
+        }
+    }
+
+    /// What is wrong with the token of a Receiver.
+    fn token_problem(&self, reference: &Reference) -> Option<Problem> {
+        let target = &reference.target;
+        let token = self.secret(target)?.get("token");
+        match token.map(|token| token.expose().as_slice()) {
+            None => Some(
+                Problem::error(
+                    reference.path,
+                    format!("the Secret {target} has no key `token`"),
+                )
+                .with_hint("the token makes the path, and for most types it is what callers sign with"),
+            ),
+            Some([]) => Some(
+                Problem::error(
+                    reference.path,
+                    format!("the token in the Secret {target} is empty and proves nothing"),
+                )
+                .with_hint("`openssl rand -hex 32` makes one"),
+            ),
+            Some([.., b'\n' | b'\r']) => Some(
+                Problem::warning(
+                    reference.path,
+                    format!("the token in the Secret {target} ends with a line break"),
+                )
+                .with_hint(
+                    "it counts as part of the token, and senders can rarely be given one; remove it",
+                ),
+            ),
+            Some(_) => None,
+        }
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use api::manifest::Manifest;
 use api::schema::{self, Shape, TextFormat, TextRules};
-use api::{Alert, GROUP, ObjectKey, ObjectMeta, Problem, Provider};
+use api::{Alert, GROUP, ObjectKey, ObjectMeta, Problem, Provider, Receiver};
 use domain::catalog::ProviderEntry;
-use domain::{ValidAlert, ValidProvider};
+use domain::{ValidAlert, ValidProvider, ValidReceiver};
 use serde_json::Value;
 
 use super::{Reading, identity, secret};
-use crate::configuration::{Entry, ObjectIdentity, Origin, Reference};
+use crate::configuration::{Described, Entry, ObjectIdentity, Origin, Reference};
 
 /// Namespace of objects that name none, as with `kubectl`.
 const DEFAULT_NAMESPACE: &str = "default";
@@ -36,7 +36,7 @@ enum Role {
     Alert,
     Receiver,
     Secret,
-    /// Only its labels matter.
+    /// Only its metadata matters.
     Other,
 }
 
@@ -103,7 +103,8 @@ impl Reading<'_> {
             return;
         }
         if role != Role::Secret {
-            let entry = candidate.entry(meta.labels, Vec::new());
+            let described = Described::of(&candidate.manifest.object, meta);
+            let entry = candidate.entry(described, Vec::new());
             if let Some(first) = self.configuration.objects.get(&identity) {
                 let origin = first.origin.clone();
                 return self.duplicate(&candidate, &origin, role);
@@ -114,10 +115,7 @@ impl Reading<'_> {
             Role::Provider => self.provider(candidate),
             Role::Alert => self.alert(candidate),
             Role::Secret => self.secret(&candidate),
-            Role::Receiver => {
-                let problem = Problem::warning("", "Receivers are not served in this mode");
-                self.problems_of(&candidate, vec![problem]);
-            }
+            Role::Receiver => self.receiver(candidate),
             Role::Other => {}
         }
     }
@@ -161,6 +159,18 @@ impl Reading<'_> {
         self.problems_of(&candidate, validated.problems);
         let entry = candidate.entry(validated.value.map(Arc::new), references);
         self.configuration.alerts.insert(candidate.key, entry);
+    }
+
+    fn receiver(&mut self, mut candidate: Candidate<'_>) {
+        let object = Arc::new(candidate.manifest.object.take());
+        let receiver = Receiver::from_object(object);
+        let validated = ValidReceiver::validate(&receiver, self.rules).validated;
+        let reference = |name: &str| candidate.reference("spec.secretRef.name", name);
+        let references = receiver.secret.as_deref().map(reference);
+        let references = references.into_iter().collect();
+        self.problems_of(&candidate, validated.problems);
+        let entry = candidate.entry(validated.value.map(Arc::new), references);
+        self.configuration.receivers.insert(candidate.key, entry);
     }
 
     fn secret(&mut self, candidate: &Candidate<'_>) {

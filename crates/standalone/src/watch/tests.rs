@@ -67,6 +67,7 @@ impl Folder {
         let source = Source {
             paths: vec![self.folder.path().join("conf")],
             secrets: Some(self.folder.path().join("conf/.secrets")),
+            ..Source::default()
         };
         let reload = succeed(directory::read(&source, &Kinds), &self.current);
         self.current = reload.configuration.clone();

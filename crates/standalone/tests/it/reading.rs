@@ -137,7 +137,9 @@ fn groups_versions_and_kinds_are_checked() {
              kinds: Provider, Alert, Receiver)",
             "c.yaml:1:1: apiVersion: is required (is this a Kubernetes manifest?)",
             "d.yaml:2:1: kind: expected a string",
-            "e.yaml:1:1: Receiver default/x: Receivers are not served in this mode",
+            "e.yaml:1:1: Receiver default/x: spec: is required",
+            "e.yaml:1:1: Receiver default/x: spec.secretRef: secretRef is required when type is \
+             not generic-oidc",
         ]
     );
 }

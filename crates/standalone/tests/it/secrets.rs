@@ -13,6 +13,7 @@ fn read(folder: &Folder) -> Configuration {
     let source = Source {
         paths: vec![folder.at("conf")],
         secrets: Some(folder.at("secrets")),
+        ..Source::default()
     };
     directory::read(&source, &Kinds)
 }

@@ -245,6 +245,9 @@ fn prepare(connection: &Connection, is_new: bool, path: &Path) -> Result<(), Ope
              PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608;",
         )
         .map_err(failed)?;
+    connection
+        .execute_batch(super::kept::TABLE)
+        .map_err(failed)?;
     if !is_new {
         check_content(connection, path)?;
     }
@@ -262,6 +265,7 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> 
         "deliveries",
         "tallies",
         "memory",
+        "kept_calls",
     ] {
         connection
             .query_row(

@@ -1,0 +1,5 @@
+//! What is decided, against recordings of the reference.
+
+#![cfg(test)]
+
+mod receiver_status;

@@ -1,0 +1,81 @@
+//! Counters of calls, of requests for reconciliation, and of what was turned away. No label names a
+//! Receiver or a path.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    r#type: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectionLabels {
+    r#type: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    outcome: &'static str,
+}
+
+/// The counters.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    calls: Family<CallLabels, Counter>,
+    rejections: Family<RejectionLabels, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    coalesced: Counter,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "fanfare_receiver_calls",
+            "Calls of webhooks, by receiver type and outcome; the type is empty where no Receiver has the path",
+            metrics.calls.clone(),
+        );
+        registry.register(
+            "fanfare_receiver_verification_failures",
+            "Calls that are not genuine or cannot be read, by receiver type and reason",
+            metrics.rejections.clone(),
+        );
+        registry.register(
+            "fanfare_receiver_reconcile_requests",
+            "Objects that were asked to reconcile, by outcome",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "fanfare_receiver_coalesced",
+            "Requests for reconciliation that one shortly before or after covers",
+            metrics.coalesced.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn call(&self, r#type: &'static str, outcome: &'static str) {
+        let labels = CallLabels { r#type, outcome };
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn rejection(&self, r#type: &'static str, reason: &'static str) {
+        let labels = RejectionLabels { r#type, reason };
+        self.rejections.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn request(&self, outcome: &'static str) {
+        self.requests
+            .get_or_create(&RequestLabels { outcome })
+            .inc();
+    }
+
+    pub(crate) fn coalesced(&self) {
+        self.coalesced.inc();
+    }
+}

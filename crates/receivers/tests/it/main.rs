@@ -1,0 +1,9 @@
+//! Webhooks from the look-up of a path to the requests that follow, without sockets.
+
+#![cfg(test)]
+
+mod answers;
+mod every_kind;
+mod issuers;
+mod payloads;
+mod support;
