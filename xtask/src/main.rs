@@ -18,7 +18,7 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   quickstart        start fanfare with a local receiver, send an event, show the message
-  sink [PORT]       print what arrives at http://127.0.0.1:PORT (9292), until Ctrl-C
+  sink [PORT]       print what arrives at http://127.0.0.1:PORT (8888), until Ctrl-C
   tidy              check the rules of the house: layers, sizes, names, links
   codegen [--check] write docs/reference and generated parts of deploy, or fail if out of date
   examples          run `fanfare check` over every manifest in documents and examples

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 /// The port that the example manifests name.
-pub(crate) const DEFAULT_PORT: u16 = 9292;
+pub(crate) const DEFAULT_PORT: u16 = 8888;
 
 const LARGEST_BODY: usize = 4 << 20;
 
