@@ -7,4 +7,5 @@ mod lax_definitions;
 mod outages;
 mod permissions;
 mod poison;
+mod replicas;
 mod setting;

@@ -175,7 +175,7 @@ fn every_alert_ends_in_a_delivery_or_a_named_reason() {
             "delivery",
         ),
         (
-            json!({"eventSources": [{"kind": "kustomization", "name": "*"}]}),
+            json!({"eventSources": [{"kind": "KUSTOMIZATION", "name": "*"}]}),
             "not_selected",
         ),
         (

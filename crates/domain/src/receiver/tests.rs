@@ -116,7 +116,6 @@ fn entries_that_never_work_are_pointed_out_and_spoil_nothing() {
     let checked = check(&with(
         "resources",
         json!([{"kind": "GitRepository", "name": "*"},
-               {"kind": "Deployment", "name": "x"},
                {"kind": "Bucket", "name": "b", "matchLabels": {"a": "b"}},
                {"kind": "Bucket", "name": "c"}]),
     ));
@@ -139,10 +138,20 @@ fn entries_that_never_work_are_pointed_out_and_spoil_nothing() {
         paths,
         [
             ("spec.resources[0].matchLabels", false),
-            ("spec.resources[1].apiVersion", false),
-            ("spec.resources[2].matchLabels", false),
+            ("spec.resources[1].matchLabels", false),
         ]
     );
+}
+
+#[test]
+fn kinds_that_flux_does_not_reconcile_are_refused() {
+    let checked = check(&with(
+        "resources",
+        json!([{"kind": "GitRepository", "name": "a"}, {"kind": "Deployment", "name": "x"}]),
+    ));
+    let problem = checked.validated.problems.first().unwrap();
+    assert_eq!(problem.path, "spec.resources[1].kind");
+    assert!(problem.is_error());
 }
 
 #[test]

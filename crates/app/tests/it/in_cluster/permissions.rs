@@ -26,6 +26,7 @@ const NARROW: &str = r#"
 - {apiGroups: [notification.toolkit.fluxcd.io], resources: ["*"], verbs: ["*"]}
 - {apiGroups: [""], resources: [secrets], verbs: [get]}
 - {apiGroups: [""], resources: [events], verbs: [create, patch]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, update, patch, delete]}
 "#;
 
 fn grant(namespace: &str, name: &str, rules: &str) -> String {

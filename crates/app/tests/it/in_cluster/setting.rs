@@ -57,6 +57,13 @@ impl Setting {
         Fanfare::start(self.command())
     }
 
+    /// Starts it with further flags.
+    pub(super) fn start_with(&self, more: &[&str]) -> Fanfare {
+        let mut command = self.command();
+        command.args(more);
+        Fanfare::start(command)
+    }
+
     /// Starts the controller and waits until it has read everything.
     pub(super) fn start_and_read(&self) -> Fanfare {
         let fanfare = self.start();
