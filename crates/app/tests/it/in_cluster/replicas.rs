@@ -49,9 +49,9 @@ async fn when_the_leader_is_killed_the_other_writes_status_and_nothing_is_lost()
     leader.kill();
     follower.wait_for_log("this replica leads now");
     assert!(is_leader(&follower).await);
-    namespace.apply(&address("y", &sink.url("/y")));
-    namespace.apply(&provider_and_alert("y"));
-    wait_for_ready(&namespace, "alert", "y", "True");
+    namespace.apply(&address("second", &sink.url("/second")));
+    namespace.apply(&provider_and_alert("second"));
+    wait_for_ready(&namespace, "alert", "second", "True");
 
     let refused = sink.requests().len();
     sink.answer(Answer::status(200));
