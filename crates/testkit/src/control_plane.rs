@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-pub use assets::{Assets, find_helm};
+pub use assets::{Assets, find_helm, find_sender};
 pub use namespace::Namespace;
 
 use process::Servers;

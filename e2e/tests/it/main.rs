@@ -4,8 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "tests end at the first surprise, and say when they do not run"
+    reason = "tests end at the first surprise"
 )]
 
 mod columns;

@@ -20,6 +20,7 @@ mod identities;
 mod in_cluster;
 mod incidents;
 mod secrecy;
+mod sender;
 mod shutdown;
 mod support;
 mod webhooks;

@@ -47,6 +47,12 @@ pub fn find_helm() -> Option<PathBuf> {
     found_or_skipped(build("helm").map(|folder| folder.join("helm")))
 }
 
+/// The program that `e2e/build sender` makes: it sends events through the library of Flux's
+/// controllers. `None` says that tests are skipped.
+pub fn find_sender() -> Option<PathBuf> {
+    found_or_skipped(build("sender").map(|folder| folder.join("sender")))
+}
+
 /// Whether there is something, or a reason why tests are skipped; in CI that is a failure.
 pub(super) fn found_or_skipped<T>(found: Result<T, String>) -> Option<T> {
     match found {
