@@ -15,17 +15,17 @@ async fn a_sender_that_is_early_is_heard_and_repeats_are_told_apart() {
     let Some(sender) = find_sender() else { return };
     let sink = HttpSink::start().await;
     let folder = Folder::for_sink(&sink);
-    let port = {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    // Nobody listens yet: it tries again.
+    let before = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = before.local_addr().unwrap().port();
     let sending = Command::new(sender)
         .args([format!("http://127.0.0.1:{port}/"), EVENTS.to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // Its first attempt meets somebody who hangs up: it tries again.
+    drop(before.accept().unwrap());
+    drop(before);
     let address = format!("--events-addr=127.0.0.1:{port}");
     let command = folder.command(&[]);
     let arguments: Vec<&str> = command
