@@ -8,3 +8,4 @@ mod outages;
 mod permissions;
 mod poison;
 mod setting;
+mod webhooks;
