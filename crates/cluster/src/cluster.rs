@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use api::ObjectKey;
 use domain::ports::{Clock, DeliveryTallies, KindDirectory, Notice, NoticeSink, ProviderCheck};
+use domain::receiver::ReceiverRules;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -12,6 +14,7 @@ use crate::Client;
 use crate::finalizers;
 use crate::follower::{BACKLOG, Follower, Timing, Update};
 use crate::labels::{Labels, following};
+use crate::receivers;
 use crate::recorder::{self, Recorder, Report, Reporter};
 use crate::resource::Scope;
 use crate::secrets::Secrets;
@@ -27,7 +30,7 @@ pub struct Settings {
     pub scope: Scope,
     /// The provider types.
     pub kinds: Arc<dyn KindDirectory>,
-    /// Alerts only take events of objects in their own namespace.
+    /// Alerts only take events of objects in their own namespace, and Receivers only name such.
     pub no_cross_namespace_references: bool,
     /// How soon changes are acted upon.
     pub timing: Timing,
@@ -41,7 +44,7 @@ pub struct Companions {
     pub tallies: Arc<dyn DeliveryTallies>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// Whether this process holds the lease: only then it writes to Providers and Alerts.
+    /// Whether this process holds the lease: only then it writes to our objects.
     pub is_leader: watch::Receiver<bool>,
 }
 
@@ -106,8 +109,8 @@ impl Cluster {
         })
     }
 
-    /// Follows the cluster until `shutdown` is done; `apply` hears what is in force, the first time
-    /// when everything was listed once.
+    /// Follows the cluster until `shutdown` is done; `apply` hears what is in force: of Receivers
+    /// as soon as they are known, and the catalog when all of it was listed once.
     pub async fn run<S, F>(self, companions: Companions, shutdown: S, apply: F)
     where
         S: Future<Output = ()>,
@@ -116,7 +119,17 @@ impl Cluster {
         let settings = self.settings;
         let world = watch::Sender::default();
         let suspects: Arc<Suspects> = Arc::default();
+        let suspect_receivers: Arc<Suspects> = Arc::default();
         let (sender, inputs) = mpsc::channel(BACKLOG);
+        let receivers = receivers::Keeper::new(receivers::Parts {
+            client: settings.client.clone(),
+            secrets: self.secrets.clone(),
+            clock: companions.clock.clone(),
+            world: world.subscribe(),
+            suspects: suspect_receivers.clone(),
+            inputs: sender.clone(),
+            is_leader: companions.is_leader.clone(),
+        });
         let keeper = Keeper::new(Parts {
             client: settings.client.clone(),
             inspector: Inspector {
@@ -156,12 +169,17 @@ impl Cluster {
             timing: settings.timing,
             world,
             suspects,
+            suspect_receivers,
+            receiver_rules: ReceiverRules {
+                no_cross_namespace_references: settings.no_cross_namespace_references,
+            },
         };
         tokio::select! {
             () = shutdown => {}
             () = follower.run(sender, inputs, apply) => {}
             () = labels => {}
             () = keeper.run() => {}
+            () = receivers.run().boxed() => {}
             () = recorder => {}
             () = finalizers => {}
         }

@@ -22,7 +22,7 @@ use crate::status::FIELD_MANAGER;
 use crate::watch::failure_of;
 use crate::world::World;
 
-/// The reference's finalizer (`crds.md` sections 2.5 and 3.3).
+/// The reference's finalizer (`crds.md` sections 2.5 and 3.3, `receivers.md` section 9.2).
 const FINALIZER: &str = "finalizers.fluxcd.io";
 
 /// Objects changed at once.
@@ -73,7 +73,11 @@ pub(crate) async fn run(
         let jobs: Vec<Job> = jobs(&now)
             .filter(|job| done.get(&job.key()) != Some(&job.observed.resource_version))
             .collect();
-        done.retain(|(_, key), _| now.alerts.contains_key(key) || now.providers.contains_key(key));
+        done.retain(|(_, key), _| {
+            now.alerts.contains_key(key)
+                || now.providers.contains_key(key)
+                || now.receivers.contains_key(key)
+        });
         let client = &client;
         let answers: Vec<(Job, bool)> = futures::stream::iter(jobs)
             .map(|job| async move {
@@ -111,7 +115,11 @@ fn jobs(world: &World) -> impl Iterator<Item = Job> + '_ {
         .alerts
         .values()
         .filter_map(|record| job(resource::alerts, &record.observed, record.is_suspended));
-    providers.chain(alerts)
+    let receivers = world
+        .receivers
+        .values()
+        .filter_map(|record| job(resource::receivers, &record.observed, false));
+    providers.chain(alerts).chain(receivers)
 }
 
 fn job(resource: fn() -> ApiResource, observed: &Observed, keeps: bool) -> Option<Job> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use api::ObjectKey;
 use domain::CatalogSnapshot;
 use domain::ports::KindDirectory;
+use domain::receiver::ReceiverRules;
 use futures::future::BoxFuture;
 use kube::runtime::watcher;
 use tokio::sync::{mpsc, watch};
@@ -13,12 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Client;
+use crate::receivers::ReceiverUpdate;
 use crate::resource::{self, Scope};
 use crate::secrets::Secrets;
 use crate::secrets::following as secret_watch;
 use crate::suspects::Suspects;
 use crate::watch::{Change, Feed};
-use crate::world::{AlertRecord, Effects, ProviderRecord, World};
+use crate::world::{AlertRecord, Effects, ProviderRecord, ReceiverRecord, World};
 
 /// How soon changes are acted upon.
 #[derive(Clone, Copy, Debug)]
@@ -42,18 +44,30 @@ impl Default for Timing {
 pub(crate) const BACKLOG: usize = 1024;
 
 /// What is now in force.
+#[derive(Default)]
 pub struct Update {
     /// All Alerts and Providers, to swap into the catalog; `None` if they are as they were.
     pub catalog: Option<CatalogSnapshot>,
     /// Providers that changed, or whose Secrets did: what waits for them is worth another attempt.
     pub changed: Vec<ObjectKey>,
+    /// What changed about Receivers, in order.
+    pub receivers: Vec<ReceiverUpdate>,
+}
+
+impl Update {
+    fn is_empty(&self) -> bool {
+        self.catalog.is_none() && self.changed.is_empty() && self.receivers.is_empty()
+    }
 }
 
 /// What the watches say.
 pub(crate) enum Input {
     Providers(Change<Arc<ProviderRecord>>),
     Alerts(Change<Arc<AlertRecord>>),
+    Receivers(Change<Arc<ReceiverRecord>>),
     Secret(ObjectKey),
+    /// From whoever looks at Receivers, to be handed out with everything else.
+    Served(Vec<ReceiverUpdate>),
 }
 
 /// Follows the objects of a cluster.
@@ -67,11 +81,14 @@ pub(crate) struct Follower {
     pub(crate) world: watch::Sender<Arc<World>>,
     /// Providers whose configuration or Secrets changed, for those who check them.
     pub(crate) suspects: Arc<Suspects>,
+    /// Receivers whose Secrets changed.
+    pub(crate) suspect_receivers: Arc<Suspects>,
+    pub(crate) receiver_rules: ReceiverRules,
 }
 
 impl Follower {
-    /// Calls `apply` whenever something changed, the first time when everything was listed once.
-    /// Runs until it is dropped.
+    /// Calls `apply` whenever something changed: with a catalog when all Alerts and Providers were
+    /// listed once, and not before. Runs until it is dropped.
     pub(crate) async fn run<F>(
         self,
         sender: mpsc::Sender<Input>,
@@ -88,33 +105,41 @@ impl Follower {
         while let Some(input) = inputs.recv().await {
             note(&mut world, input, &mut effects);
             self.settle(&mut inputs, &mut world, &mut effects).await;
-            if !world.is_known() || effects.is_none() {
-                continue;
+            if !effects.receivers.is_empty() {
+                self.suspect_receivers
+                    .add(std::mem::take(&mut effects.receivers));
             }
-            let effects = std::mem::take(&mut effects);
-            let shared = Arc::new(world.clone());
-            if effects.catalog {
-                self.secrets.only(&shared.secrets());
+            if std::mem::take(&mut effects.world) {
+                self.world.send_replace(Arc::new(world.clone()));
             }
-            if effects.world {
-                self.world.send_replace(shared.clone());
-            }
-            let catalog = if effects.catalog {
-                // Thousands of Alerts take a moment to index.
-                tokio::task::spawn_blocking(move || shared.catalog())
-                    .await
-                    .ok()
-            } else {
-                None
+            // Webhooks need not wait until Alerts and Providers are known.
+            let mut update = Update {
+                receivers: std::mem::take(&mut effects.served),
+                ..Update::default()
             };
-            if !effects.providers.is_empty() {
-                self.suspects.add(effects.providers.iter().cloned());
+            if world.is_known() {
+                let is_new = std::mem::take(&mut effects.catalog);
+                let changed = std::mem::take(&mut effects.providers);
+                update.catalog = if is_new {
+                    self.catalog(&world).await
+                } else {
+                    None
+                };
+                self.suspects.add(changed.iter().cloned());
+                update.changed = changed.into_iter().collect();
             }
-            let changed: Vec<ObjectKey> = effects.providers.into_iter().collect();
-            if catalog.is_some() || !changed.is_empty() {
-                apply(Update { catalog, changed }).await;
+            if !update.is_empty() {
+                apply(update).await;
             }
         }
+    }
+
+    async fn catalog(&self, world: &World) -> Option<CatalogSnapshot> {
+        self.secrets.only(&world.secrets());
+        let world = world.clone();
+        // Thousands of Alerts take a moment to index.
+        let indexing = tokio::task::spawn_blocking(move || world.catalog());
+        indexing.await.ok()
     }
 
     fn start_watches(&self, sender: &mpsc::Sender<Input>, watches: &mut JoinSet<()>) {
@@ -144,6 +169,21 @@ impl Follower {
         watches.spawn(
             async move { while to.send(Input::Alerts(alerts.next().await)).await.is_ok() {} },
         );
+        let rules = self.receiver_rules;
+        let mut receivers = Feed::new(
+            "receivers",
+            self.scope.api(&self.client, &resource::receivers()),
+            watcher::Config::default(),
+            move |raw| ReceiverRecord::read(&raw, rules),
+        );
+        let to = sender.clone();
+        watches.spawn(async move {
+            while to
+                .send(Input::Receivers(receivers.next().await))
+                .await
+                .is_ok()
+            {}
+        });
         watches.spawn(secret_watch::run(
             self.client.clone(),
             self.scope.clone(),
@@ -178,6 +218,8 @@ fn note(world: &mut World, input: Input, effects: &mut Effects) {
     match input {
         Input::Providers(change) => world.note_providers(change, effects),
         Input::Alerts(change) => world.note_alerts(change, effects),
+        Input::Receivers(change) => world.note_receivers(change, effects),
+        Input::Served(updates) => effects.served.extend(updates),
         Input::Secret(key) => world.note_secret(&key, effects),
     }
 }

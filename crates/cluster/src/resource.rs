@@ -38,6 +38,11 @@ pub(crate) fn alerts() -> ApiResource {
     ours("v1beta3", "Alert", "alerts")
 }
 
+/// Receivers, in the only version of them that Flux still serves.
+pub(crate) fn receivers() -> ApiResource {
+    ours("v1", "Receiver", "receivers")
+}
+
 fn ours(version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, version, kind), plural)
 }

@@ -4,7 +4,7 @@
 //! a minute. When the API server does not answer, what was read last serves on.
 
 pub(crate) mod following;
-mod reading;
+pub(crate) mod reading;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ const UNWATCHED: Duration = Duration::from_secs(30);
 /// After a failure, how long the API server is not asked again for the same Secret.
 const REST: Duration = Duration::from_secs(2);
 
-/// Secrets kept that no Provider names (any more).
+/// Secrets kept that no Provider and no Receiver names (any more).
 const MOST_STRANGERS: usize = 1000;
 
 /// Reads Secrets of the cluster.

@@ -4,11 +4,11 @@
 //! written to only if its status would differ, changes of mere counts at most once a minute, and only
 //! by the holder of the lease.
 
-mod conditions;
+pub(crate) mod conditions;
 pub(crate) mod facts;
 mod inspection;
 mod verdict;
-mod writing;
+pub(crate) mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -148,7 +148,8 @@ impl Keeper {
     /// Takes the newest world and notes what is different in it.
     fn take_world(&mut self) {
         let world = self.parts.world.borrow_and_update().clone();
-        if Arc::ptr_eq(&world, &self.world) {
+        // Before everything was listed, what is not there may still exist.
+        if Arc::ptr_eq(&world, &self.world) || !world.is_known() {
             return;
         }
         for (key, record) in &world.providers {

@@ -1,4 +1,6 @@
-//! All Providers and Alerts of the cluster, read and validated, each by itself.
+//! All Providers, Alerts and Receivers of the cluster, read and validated, each by itself.
+
+mod receivers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +13,10 @@ use domain::{CatalogSnapshot, ValidAlert, ValidProvider, Validated};
 use serde_json::Value;
 
 use crate::object::{Observed, RawObject};
+use crate::receivers::ReceiverUpdate;
 use crate::watch::Change;
+
+pub(crate) use receivers::ReceiverRecord;
 
 /// A Provider of the cluster.
 #[derive(Debug)]
@@ -38,8 +43,11 @@ pub(crate) struct AlertRecord {
 pub(crate) struct World {
     pub(crate) providers: BTreeMap<ObjectKey, Arc<ProviderRecord>>,
     pub(crate) alerts: BTreeMap<ObjectKey, Arc<AlertRecord>>,
+    pub(crate) receivers: BTreeMap<ObjectKey, Arc<ReceiverRecord>>,
     has_providers: bool,
     has_alerts: bool,
+    /// Receivers need not be known for planning, nor Alerts for answering webhooks.
+    pub(crate) has_receivers: bool,
 }
 
 /// What changes of the world mean for planning and delivering.
@@ -49,14 +57,12 @@ pub(crate) struct Effects {
     pub(crate) catalog: bool,
     /// Providers that are different, or whose Secrets are.
     pub(crate) providers: BTreeSet<ObjectKey>,
+    /// Receivers whose Secrets are different.
+    pub(crate) receivers: BTreeSet<ObjectKey>,
+    /// What whoever looks at Receivers found.
+    pub(crate) served: Vec<ReceiverUpdate>,
     /// Anything at all is different.
     pub(crate) world: bool,
-}
-
-impl Effects {
-    pub(crate) fn is_none(&self) -> bool {
-        !self.catalog && !self.world && self.providers.is_empty()
-    }
 }
 
 impl ProviderRecord {
@@ -140,12 +146,18 @@ impl AlertRecord {
 
 /// Validates; a panic is a problem of this object alone.
 fn guarded<T>(validate: impl FnOnce() -> Validated<T>) -> Validated<T> {
-    catch_unwind(AssertUnwindSafe(validate)).unwrap_or_else(|_| Validated {
+    not_panicking(validate).unwrap_or_else(|problem| Validated {
         value: None,
-        problems: vec![Problem::error(
+        problems: vec![problem],
+    })
+}
+
+fn not_panicking<T>(validate: impl FnOnce() -> T) -> Result<T, Problem> {
+    catch_unwind(AssertUnwindSafe(validate)).map_err(|_| {
+        Problem::error(
             "",
             "checking the object panicked, which is a bug; please report it with the object",
-        )],
+        )
     })
 }
 
@@ -169,11 +181,13 @@ impl World {
         )
     }
 
-    /// The Secrets that Providers name.
+    /// The Secrets that Providers and Receivers name.
     pub(crate) fn secrets(&self) -> BTreeSet<ObjectKey> {
-        self.providers
-            .values()
-            .flat_map(|record| record.secrets.iter().cloned())
+        let of_providers = self.providers.values().flat_map(|record| &record.secrets);
+        let of_receivers = self.receivers.values();
+        of_providers
+            .chain(of_receivers.filter_map(|record| record.secret.as_ref()))
+            .cloned()
             .collect()
     }
 
@@ -248,5 +262,11 @@ impl World {
             .filter(|(_, record)| record.secrets.contains(secret))
             .map(|(key, _)| key.clone());
         effects.providers.extend(users);
+        let users = self
+            .receivers
+            .iter()
+            .filter(|(_, record)| record.secret.as_ref() == Some(secret))
+            .map(|(key, _)| key.clone());
+        effects.receivers.extend(users);
     }
 }

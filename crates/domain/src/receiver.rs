@@ -130,6 +130,11 @@ impl Fault {
         }
     }
 
+    /// An object that cannot be read or checked at all.
+    pub fn of_problem(problem: &Problem) -> Self {
+        Self::validation(&problem.path, problem.to_string())
+    }
+
     fn problem(&self) -> Problem {
         Problem::error(&self.path, &self.message)
     }

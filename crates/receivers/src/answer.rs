@@ -61,6 +61,9 @@ pub struct HooksPorts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// Seconds after which to call again while Receivers are still being read.
+const STARTING: u32 = 5;
+
 /// All that answers calls.
 pub struct Hooks {
     table: Arc<Table>,
@@ -154,8 +157,12 @@ impl Hooks {
         found.into_iter().filter(is_possible).collect()
     }
 
-    /// Notes a call to a path that no Receiver has.
+    /// Notes a call to a path that no Receiver has, as far as is known.
     pub fn unknown(&self) -> Answer {
+        if !self.table.is_complete() {
+            self.metrics.call("", "not_ready");
+            return Answer::later(StatusCode::SERVICE_UNAVAILABLE, STARTING);
+        }
         self.metrics.call("", "unknown_path");
         Answer::UNKNOWN
     }

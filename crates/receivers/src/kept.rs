@@ -105,7 +105,9 @@ impl Hooks {
         let found = self.table().get(&call.receiver, now);
         let outcome = match &found {
             // Right after a start not every Receiver may be known.
-            None if now < later(call.accepted_at, GONE) => Some(false),
+            None if !self.table().is_complete() || now < later(call.accepted_at, GONE) => {
+                Some(false)
+            }
             // It is gone, or another one has its name.
             None => None,
             Some(found) if found.receiver.uid != call.receiver_uid => None,

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ pub(crate) struct Recent {
 pub struct Table {
     overlap: Duration,
     inner: RwLock<Inner>,
+    are_all_known: AtomicBool,
 }
 
 #[derive(Default)]
@@ -151,7 +153,26 @@ impl Table {
         Self {
             overlap,
             inner: RwLock::default(),
+            are_all_known: AtomicBool::new(true),
         }
+    }
+
+    /// The same, but until [`Table::all_are_known`] a path that is not in it may yet turn out to be
+    /// somebody's: callers are told to come again, and kept calls wait.
+    pub fn to_be_filled(overlap: Duration) -> Self {
+        Self {
+            are_all_known: AtomicBool::new(false),
+            ..Self::new(overlap)
+        }
+    }
+
+    /// Everybody who exists has been put in.
+    pub fn all_are_known(&self) {
+        self.are_all_known.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.are_all_known.load(Ordering::Acquire)
     }
 
     /// Puts a Receiver in force. Types that are unknown are left out; validation reports them.

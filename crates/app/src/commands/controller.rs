@@ -37,12 +37,13 @@ pub(super) fn execute(arguments: &ControllerArguments) -> anyhow::Result<ExitCod
         let InCluster {
             engine,
             senders,
+            hooks,
             following,
         } = cluster::start(arguments, gates, &data_dir, registry).await?;
         Ok(Running {
             engine,
             senders,
-            hooks: None,
+            hooks,
             background: Box::new(|handle, shutdown| following.run(handle, shutdown).boxed()),
         })
     })

@@ -26,7 +26,7 @@ pub(super) fn execute(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
         Ok(Running {
             engine,
             senders: None,
-            hooks: Some(hooks),
+            hooks,
             background: Box::new(|handle, shutdown| reload.run(handle, shutdown).boxed()),
         })
     })

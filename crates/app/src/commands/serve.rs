@@ -36,7 +36,7 @@ pub(super) struct Running {
     /// Who may send events; anybody if there is no check.
     pub(super) senders: Option<Arc<dyn SenderCheck>>,
     /// What answers webhooks.
-    pub(super) hooks: Option<Arc<Hooks>>,
+    pub(super) hooks: Arc<Hooks>,
     /// What else runs until the token is cancelled.
     pub(super) background: Background,
 }
@@ -133,9 +133,7 @@ async fn serve(
         Some(senders) => events.only_from(senders),
         None => events,
     });
-    let webhooks = hooks
-        .clone()
-        .map(|hooks| HookPort::new(hooks, runtime::random_bytes(), &mut registry));
+    let webhooks = HookPort::new(hooks.clone(), runtime::random_bytes(), &mut registry);
     let registry = Arc::new(Mutex::new(registry));
     let is_ready = Arc::new(AtomicBool::new(true));
     let control = compose::control_socket(plan.data_dir)?;
@@ -144,12 +142,10 @@ async fn serve(
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
     let grace = lifecycle::REQUEST_GRACE;
     tasks.spawn(ports.events.serve(events, shutdown.clone(), grace));
-    if let (Some(webhooks), Some(hooks)) = (webhooks, hooks.clone()) {
-        let listener = ports.webhooks;
-        tasks.spawn(listener.serve(Arc::new(webhooks), shutdown.clone(), grace));
-        let stop_trying = shutdown.clone().cancelled_owned();
-        tasks.spawn(hooks.try_kept_calls(stop_trying));
-    }
+    let listener = ports.webhooks;
+    tasks.spawn(listener.serve(Arc::new(webhooks), shutdown.clone(), grace));
+    let stop_trying = shutdown.clone().cancelled_owned();
+    tasks.spawn(hooks.clone().try_kept_calls(stop_trying));
     let probes = Arc::new(Admin::probes(engine.handle(), is_ready.clone()));
     tasks.spawn(ports.health.serve(probes, shutdown.clone(), grace));
     if let Some(listener) = ports.metrics {
@@ -180,13 +176,11 @@ async fn serve(
     }
 }
 
-async fn stop(engine: Engine, hooks: Option<Arc<Hooks>>, tasks: TaskTracker, data_dir: &Path) {
+async fn stop(engine: Engine, hooks: Arc<Hooks>, tasks: TaskTracker, data_dir: &Path) {
     // Events that are being received are stored before the store closes.
     tasks.wait().await;
     // What ends a burst of webhooks goes out, too.
-    if let Some(hooks) = hooks {
-        let _ = tokio::time::timeout(lifecycle::REQUEST_GRACE, hooks.finish()).await;
-    }
+    let _ = tokio::time::timeout(lifecycle::REQUEST_GRACE, hooks.finish()).await;
     engine.stop(lifecycle::ATTEMPT_GRACE).await;
     compose::remove_control_socket(data_dir);
 }

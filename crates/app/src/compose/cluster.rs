@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use cluster::{
-    AllowedAccount, Client, Cluster, Companions, Scope, ServiceAccounts, Timing, TokenReviewer,
-    Update,
+    AllowedAccount, Client, Cluster, Companions, MetadataReader, ReconcileRequests, Scope,
+    ServiceAccounts, Timing, TokenReviewer, Update,
 };
 use delivery::{Engine, Handle};
 use domain::Catalog;
-use domain::ports::{KindDirectory, SenderCheck};
+use domain::ports::{Clock as _, KindDirectory, SenderCheck};
 use http::HeaderValue;
 use prometheus_client::registry::Registry;
 use providers::{Courier, Directory, Identities, ObjectLevelDirectory};
+use receivers::{Hooks, HooksPorts, Table};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::identities;
 use super::replicas::Replicas;
-use super::{Sources, Started};
+use super::{Sources, Started, webhooks};
 use crate::hints::Hinted;
 use crate::runtime::SystemClock;
 use crate::settings::{self, ControllerArguments, EventsAuth, FeatureGates};
@@ -34,6 +35,7 @@ const DATA: &str = "fanfare";
 pub(crate) struct InCluster {
     pub(crate) engine: Engine,
     pub(crate) senders: Option<Arc<dyn SenderCheck>>,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) following: Following,
 }
 
@@ -83,12 +85,15 @@ pub(crate) async fn start(
         object_level: gates.object_level_workload_identity,
         default_service_account: Some(arguments.default_service_account.clone())
             .filter(|name| !name.is_empty()),
-        issuer: Arc::new(ServiceAccounts::new(client)),
+        issuer: Arc::new(ServiceAccounts::new(client.clone())),
         ..identities::of_process(&arguments.serve.egress.egress_deny)
     };
     let (configured, is_configured) = watch::channel(false);
     let Started {
-        engine, courier, ..
+        engine,
+        courier,
+        store,
+        transport,
     } = super::engine(
         &arguments.serve,
         data_dir,
@@ -105,12 +110,26 @@ pub(crate) async fn start(
         registry,
     )
     .await?;
+    let table = webhooks::table_to_be_filled(&arguments.serve.receivers);
+    let objects = MetadataReader::new(client);
+    let requester = Arc::new(ReconcileRequests::new(&objects));
+    let hook_ports = HooksPorts {
+        table: table.clone(),
+        resources: Arc::new(objects),
+        requester,
+        kept: store,
+        transport,
+        clock: Arc::new(SystemClock),
+    };
+    let hooks = webhooks::hooks(hook_ports, &arguments.serve.receivers, registry);
     Ok(InCluster {
         engine,
         senders,
+        hooks,
         following: Following {
             cluster,
             catalog,
+            table,
             configured,
             courier,
             is_leader: standing.leads,
@@ -166,6 +185,7 @@ fn senders(
 pub(crate) struct Following {
     cluster: Cluster,
     catalog: Arc<Catalog>,
+    table: Arc<Table>,
     configured: watch::Sender<bool>,
     courier: Arc<Courier>,
     is_leader: watch::Receiver<bool>,
@@ -175,7 +195,7 @@ pub(crate) struct Following {
 impl Following {
     /// Puts each change in force until told to stop.
     pub(crate) async fn run(self, engine: Handle, shutdown: CancellationToken) {
-        let (catalog, configured) = (self.catalog, self.configured);
+        let (catalog, table, configured) = (self.catalog, self.table, self.configured);
         let companions = Companions {
             check: self.courier,
             tallies: Arc::new(engine.clone()),
@@ -185,17 +205,19 @@ impl Following {
         let replicas_shutdown = shutdown.clone();
         let stop = async move { shutdown.cancelled().await };
         let apply = move |update: Update| {
+            webhooks::apply(&table, update.receivers, SystemClock.now());
+            // What was heard of Receivers alone is no reason to plan events yet.
             if let Some(snapshot) = update.catalog {
                 catalog.swap(snapshot);
-            }
-            if !configured.send_replace(true) {
-                let snapshot = catalog.snapshot();
-                tracing::info!(
-                    logger = "setup",
-                    providers = snapshot.providers().count(),
-                    alerts = snapshot.alerts().len(),
-                    "configuration in force"
-                );
+                if !configured.send_replace(true) {
+                    let snapshot = catalog.snapshot();
+                    tracing::info!(
+                        logger = "setup",
+                        providers = snapshot.providers().count(),
+                        alerts = snapshot.alerts().len(),
+                        "configuration in force"
+                    );
+                }
             }
             let engine = engine.clone();
             Box::pin(async move { engine.changed(update.changed).await }) as _

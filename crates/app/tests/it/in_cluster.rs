@@ -9,3 +9,4 @@ mod permissions;
 mod poison;
 mod replicas;
 mod setting;
+mod webhooks;

@@ -31,12 +31,23 @@ spec:
 const PUSH: &str = r#"{"ref":"refs/heads/main"}"#;
 
 fn path(token: &str) -> String {
-    let receiver = ObjectKey::new("apps", "hook");
+    path_of("apps", "hook", token)
+}
+
+/// The path of a Receiver.
+pub(crate) fn path_of(namespace: &str, name: &str, token: &str) -> String {
+    let receiver = ObjectKey::new(namespace, name);
     PathDigest::of(token.as_bytes(), &receiver).webhook_path()
 }
 
 /// Calls the webhook as GitHub does; gives the status.
-async fn call(fanfare: &Fanfare, path: &str, token: &str, delivery: &str, body: &str) -> u16 {
+pub(crate) async fn call(
+    fanfare: &Fanfare,
+    path: &str,
+    token: &str,
+    delivery: &str,
+    body: &str,
+) -> u16 {
     let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     let mut signature = String::new();
@@ -58,7 +69,8 @@ async fn call(fanfare: &Fanfare, path: &str, token: &str, delivery: &str, body: 
     status.parse().unwrap()
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < deadline, "{what}");

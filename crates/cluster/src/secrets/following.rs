@@ -19,7 +19,7 @@ use crate::resource::Scope;
 use crate::watch::{Change, Feed};
 use crate::world::World;
 
-/// Helm stores releases as Secrets, many and large ones; no Provider names them.
+/// Helm stores releases as Secrets, many and large ones; nobody names them.
 const SELECTOR: &str = "type!=helm.sh/release.v1";
 
 /// Namespaces that get a watch of their own; in the rest Secrets are read again now and then.
@@ -117,7 +117,7 @@ impl SecretFollower {
         }
     }
 
-    /// Watches the namespaces that Providers are in for as long as all of them at once is refused.
+    /// Watches the namespaces that Providers and Receivers are in for as long as all of them at once is refused.
     async fn follow_namespaces(
         &self,
         mut world: watch::Receiver<Arc<World>>,

@@ -27,6 +27,7 @@ pub(crate) struct Bench {
     pub(crate) leader: watch::Sender<bool>,
     pub(crate) clock: Arc<MovableClock>,
     updates: Arc<Mutex<Vec<Vec<ObjectKey>>>>,
+    served: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -58,12 +59,20 @@ impl Bench {
             clock: clock.clone(),
             is_leader,
         };
-        let (seen, swapped) = (updates.clone(), catalog.clone());
+        let served: Arc<Mutex<Vec<_>>> = Arc::default();
+        let (seen, swapped, noted) = (updates.clone(), catalog.clone(), served.clone());
         let apply = move |update: Update| {
             if let Some(snapshot) = update.catalog {
                 swapped.swap(snapshot);
             }
-            seen.lock().unwrap().push(update.changed);
+            let receivers = update.receivers.iter();
+            noted
+                .lock()
+                .unwrap()
+                .extend(receivers.map(|it| format!("{it:?}")));
+            if update.catalog.is_some() || !update.changed.is_empty() {
+                seen.lock().unwrap().push(update.changed);
+            }
             futures::future::ready(()).boxed()
         };
         let running = cluster.run(companions, futures::future::pending(), apply);
@@ -74,6 +83,7 @@ impl Bench {
             leader,
             clock,
             updates,
+            served,
             task: tokio::spawn(running),
         }
     }
@@ -95,6 +105,14 @@ impl Bench {
         let changed = updates.iter().flatten().map(ToString::to_string).collect();
         updates.clear();
         changed
+    }
+
+    /// What was said of Receivers since the last call, told once each.
+    pub(crate) fn served(&self) -> Vec<String> {
+        let mut served = std::mem::take(&mut *self.served.lock().unwrap());
+        served.sort();
+        served.dedup();
+        served
     }
 
     /// All usable Alerts.

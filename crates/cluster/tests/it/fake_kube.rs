@@ -44,7 +44,25 @@ struct Fault {
 
 pub(crate) const PROVIDERS: &str = "/apis/notification.toolkit.fluxcd.io/v1beta3/providers";
 pub(crate) const ALERTS: &str = "/apis/notification.toolkit.fluxcd.io/v1beta3/alerts";
+pub(crate) const RECEIVERS: &str = "/apis/notification.toolkit.fluxcd.io/v1/receivers";
+pub(crate) const REPOSITORIES: &str = "/apis/source.toolkit.fluxcd.io/v1/gitrepositories";
 pub(crate) const SECRETS: &str = "/api/v1/secrets";
+
+/// Where the server says which kinds it has.
+const SOURCE_KINDS: &str = "/apis/source.toolkit.fluxcd.io/v1";
+
+fn source_kinds() -> Value {
+    let resource = |name: &str, kind: &str, namespaced: bool| json!({"name": name, "singularName": "", "kind": kind, "namespaced": namespaced, "verbs": ["get"]});
+    json!({
+        "kind": "APIResourceList",
+        "groupVersion": "source.toolkit.fluxcd.io/v1",
+        "resources": [
+            resource("gitrepositories/status", "GitRepository", true),
+            resource("gitrepositories", "GitRepository", true),
+            resource("mirrors", "Mirror", false),
+        ],
+    })
+}
 
 /// What a watch says from a version that the server does not have any more.
 pub(crate) const GONE: &str = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version"}}"#;
@@ -164,6 +182,7 @@ impl FakeKube {
         match method.as_str() {
             "GET" if is_watch => state.watch(&path, &query),
             "GET" if State::collection(&path).is_some() => state.list(&path),
+            "GET" if path == SOURCE_KINDS => text(StatusCode::OK, source_kinds().to_string()),
             "GET" => state.get(&path),
             "PATCH" => {
                 drop(state);
@@ -232,7 +251,7 @@ impl State {
             let is_list = !plural.contains('/');
             return is_list.then(|| (format!("{base}/{plural}"), Some(namespace.to_owned())));
         }
-        let known = [PROVIDERS, ALERTS, SECRETS];
+        let known = [PROVIDERS, ALERTS, RECEIVERS, SECRETS];
         known.contains(&path).then(|| (path.to_owned(), None))
     }
 

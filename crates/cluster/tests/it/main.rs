@@ -4,6 +4,8 @@
 
 mod bench;
 mod fake_kube;
+mod receivers;
+mod requests;
 mod secrets;
 mod statuses;
 mod watching;
