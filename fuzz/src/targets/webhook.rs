@@ -70,7 +70,8 @@ fn run(input: &[u8]) -> Result<(), String> {
     let written = seen.to_string();
     let again = receivers::json::whole(written.as_bytes())
         .map_err(|error| format!("what we wrote cannot be read: {error}"))?;
-    if again.to_string() != written {
+    let repeated = again.to_string();
+    if repeated != written {
         return Err("a payload changed by being read again".to_owned());
     }
     Ok(())

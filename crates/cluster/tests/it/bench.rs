@@ -62,6 +62,7 @@ impl Bench {
         let served: Arc<Mutex<Vec<_>>> = Arc::default();
         let (seen, swapped, noted) = (updates.clone(), catalog.clone(), served.clone());
         let apply = move |update: Update| {
+            let is_planned = update.catalog.is_some();
             if let Some(snapshot) = update.catalog {
                 swapped.swap(snapshot);
             }
@@ -70,7 +71,7 @@ impl Bench {
                 .lock()
                 .unwrap()
                 .extend(receivers.map(|it| format!("{it:?}")));
-            if update.catalog.is_some() || !update.changed.is_empty() {
+            if is_planned || !update.changed.is_empty() {
                 seen.lock().unwrap().push(update.changed);
             }
             futures::future::ready(()).boxed()
