@@ -60,7 +60,6 @@ impl Product {
             .args(["--events-addr", &events.to_string()])
             .args(["--health-addr", &health.to_string()])
             .args(["--receiverAddr", "127.0.0.1:0"])
-            .args(["--receiverAddr", "127.0.0.1:0"])
             .args(["--metrics-addr", &metrics.to_string()])
             .args(["--log-level", "error"])
             .args(arguments)
