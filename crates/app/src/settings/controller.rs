@@ -35,7 +35,7 @@ pub(crate) struct ControllerArguments {
         help_heading = "Cluster"
     )]
     pub(crate) watch_configs_label_selector: String,
-    /// Concurrent reconciles per controller
+    /// Taken for compatibility: what is done at once has bounds of its own
     #[arg(
         long,
         value_name = "NUMBER",
@@ -59,11 +59,11 @@ pub(crate) struct ControllerArguments {
         help_heading = "Cluster"
     )]
     pub(crate) kube_api_burst: u32,
-    /// First wait before a Receiver is reconciled again
+    /// Taken for compatibility: a Receiver is looked at again when what it needs changes
     #[arg(long, value_name = "DURATION", default_value = "750ms", value_parser = duration,
           help_heading = "Cluster")]
     pub(crate) min_retry_delay: Duration,
-    /// Longest wait before a Receiver is reconciled again
+    /// Taken for compatibility: a Receiver is looked at again when what it needs changes
     #[arg(long, value_name = "DURATION", default_value = "15m0s", value_parser = duration,
           help_heading = "Cluster")]
     pub(crate) max_retry_delay: Duration,
@@ -152,7 +152,7 @@ pub(crate) enum EventsAuth {
 pub(crate) struct FeatureGates {
     /// Serve Secrets from a cluster-wide cache; ours is by name, so this changes nothing.
     pub(crate) cache_secrets_and_config_maps: bool,
-    /// No Secret watch for Receivers.
+    /// No Secret watch for Receivers; theirs is the one of Providers, so this changes nothing.
     pub(crate) disable_config_watchers: bool,
     /// Providers may name a `ServiceAccount`.
     pub(crate) object_level_workload_identity: bool,
