@@ -27,7 +27,7 @@ pub(crate) struct ControllerArguments {
           default_missing_value = "true", value_parser = boolean, action = ArgAction::Set,
           help_heading = "Cluster")]
     pub(crate) watch_all_namespaces: bool,
-    /// Which Secrets and `ConfigMap`s trigger Receivers
+    /// Taken for compatibility: every change of a Secret that a Receiver names counts
     #[arg(
         long,
         value_name = "SELECTOR",
