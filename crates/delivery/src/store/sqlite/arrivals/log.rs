@@ -70,10 +70,12 @@ impl Log {
         let path = directory.join(FILE);
         let mut file = lock::open_file(&path)?;
         let mut bytes = Vec::new();
-        // A file that is longer was not written by us.
+        // A file that is longer was not written by us. It may have been made just now, and its name
+        // must be there after a power cut, too.
         (&mut file)
             .take(2 * HARD)
             .read_to_end(&mut bytes)
+            .and_then(|_| lock::sync_directory(directory))
             .map_err(|source| OpenError::Inaccessible { path, source })?;
         let mut log = Self {
             file,
@@ -104,7 +106,7 @@ impl Log {
     /// the medium may show it again after a crash.
     pub(super) fn write<'a>(
         &mut self,
-        arrivals: impl Iterator<Item = &'a mut Arrival> + ExactSizeIterator,
+        arrivals: impl Iterator<Item = &'a mut Arrival>,
         filed: i64,
     ) -> Result<(), WriteError> {
         self.ring.release(filed);
