@@ -15,10 +15,11 @@ use crate::ledger::{self, Account};
 use crate::load::{Load, Pace};
 use crate::process::Process;
 use crate::setup::Setup;
+use crate::stalls::Stalls;
 use crate::target::{self, Place, Route, Target};
 
 /// How long the target may take to become ready before that is an error.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Between two looks at a target that starts.
 const LOOK: Duration = Duration::from_millis(3);
@@ -52,6 +53,8 @@ pub(crate) struct Tally {
     pub(crate) complaints: Vec<String>,
     /// What else is worth knowing.
     pub(crate) notes: Vec<String>,
+    /// What was counted, by what it is.
+    pub(crate) counts: BTreeMap<String, u64>,
 }
 
 fn as_millis<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -80,6 +83,7 @@ pub(crate) struct Round {
     arrivals: Arrivals,
     load: Load,
     tally: StdMutex<Tally>,
+    stalls: Stalls,
     /// Events that a fault has destroyed on purpose, by what became of them.
     excused: StdMutex<Vec<ledger::Settled>>,
 }
@@ -141,6 +145,7 @@ impl Round {
             replicas,
             arrivals,
             tally: StdMutex::default(),
+            stalls: Stalls::watch(),
             excused: StdMutex::default(),
             setup,
         };
@@ -197,10 +202,10 @@ impl Round {
 
     /// Notes that something was not as it must be.
     pub(crate) fn complain(&self, complaint: impl Into<String>) {
-        let mut tally = self.tally();
+        let (mut tally, complaint) = (self.tally(), complaint.into());
         // One that repeats itself says no more.
-        if tally.complaints.len() < 20 {
-            tally.complaints.push(complaint.into());
+        if tally.complaints.len() < 20 && !tally.complaints.contains(&complaint) {
+            tally.complaints.push(complaint);
         }
     }
 
@@ -210,6 +215,11 @@ impl Round {
         if tally.notes.len() < 20 {
             tally.notes.push(note.into());
         }
+    }
+
+    /// Counts something, for the report.
+    pub(crate) fn count(&self, what: &str, more: u64) {
+        *self.tally().counts.entry(what.to_owned()).or_default() += more;
     }
 
     /// Says that an event cannot arrive any more because of what a fault did to it, and what became of it.
@@ -286,15 +296,11 @@ impl Round {
         Ok(())
     }
 
-    /// Number of a replica's process; an error if it does not run.
-    pub(crate) fn process_of<'a>(&self, replica: &'a Replica) -> anyhow::Result<&'a Process> {
-        replica.process.as_ref().context("it does not run")
-    }
-
     /// Resident bytes of a replica now.
     pub(crate) async fn resident(&self, replica: usize) -> anyhow::Result<u64> {
         let replica = self.process(replica).await?;
-        let resident = self.process_of(&replica)?.resident()?;
+        let process = replica.process.as_ref().context("it does not run")?;
+        let resident = process.resident()?;
         let mut tally = self.tally();
         tally.most_resident = tally.most_resident.max(resident);
         Ok(resident)
@@ -328,6 +334,7 @@ impl Round {
         self.load.stop().await;
         let mut last_count = usize::MAX;
         let mut last_news = Instant::now();
+        let mut stalled_before = self.stalls.total();
         let mut idle = 0;
         loop {
             for replica in &self.replicas {
@@ -345,10 +352,13 @@ impl Round {
             let count = self.arrivals().len() + settled.len();
             if count != last_count {
                 (last_count, last_news) = (count, Instant::now());
+                stalled_before = self.stalls.total();
             }
             // It may have become idle between the two questions.
             idle = if self.is_idle().await { idle + 1 } else { 0 };
-            if idle > 8 || last_news.elapsed() > self.target.patience() {
+            // What this program slept through does not count.
+            let stalled = self.stalls.total().saturating_sub(stalled_before);
+            if idle > 8 || last_news.elapsed() > self.target.patience() + stalled {
                 return Ok(account);
             }
             tokio::time::sleep(DRAIN).await;
@@ -423,9 +433,12 @@ impl Round {
 
     /// Complains when deliveries to the steady destination took too long; for faults that must not be
     /// seen there.
-    pub(crate) fn complain_if_late(&self, account: &Account) {
+    pub(crate) fn complain_if_late(&self) {
+        let account = self.account(&[]);
+        // Roles are in order, and this one is the first.
         let longest = account.longest.get(&0).copied().unwrap_or_default();
-        if longest > PUNCTUAL {
+        // What this program did not get of the processors the target did not get either.
+        if longest > PUNCTUAL + self.stalls.total() {
             self.complain(format!(
                 "the destination that was well waited up to {} ms for its events",
                 longest.as_millis()
