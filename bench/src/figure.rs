@@ -3,6 +3,8 @@
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::histogram::Histogram;
+
 /// Which direction is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,6 +105,12 @@ impl Figure {
             (Some(_), Better::Higher | Better::Lower) => Verdict::Short,
         }
     }
+}
+
+/// Median, 99th and 99.9th percentile of latencies, below `id`.
+pub(crate) fn percentiles(id: &str, latency: &Histogram) -> [Figure; 3] {
+    [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)]
+        .map(|(what, share)| Figure::lower(format!("{id}/{what}"), latency.milliseconds(share), "ms"))
 }
 
 /// One figure per id, in order of first appearance, each the median of its runs, as is its floor.

@@ -17,8 +17,11 @@ mod manifests;
 mod process;
 mod product;
 mod report;
+mod request;
+mod running;
 mod scenario;
 mod sink;
+mod webhook;
 
 use std::io::Write;
 use std::path::Path;
@@ -49,6 +52,7 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
     let laboratory = Laboratory {
         fanfare: command_line.fanfare.clone(),
+        wrapper: Vec::new(),
         work: std::path::absolute(&work)?,
         seconds: command_line.seconds,
         connections: command_line.connections,

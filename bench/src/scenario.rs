@@ -6,11 +6,13 @@ mod deliver;
 mod queue;
 mod resident;
 mod rig;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::event;
 use crate::figure::Figure;
 use crate::floor::Floors;
 use crate::load::{Security, Target};
@@ -27,6 +29,8 @@ pub(crate) const PROVIDER_CONNECTIONS: u32 = 32;
 pub(crate) struct Laboratory {
     /// The binary.
     pub(crate) fanfare: PathBuf,
+    /// Program and arguments to run the binary under; empty for nothing.
+    pub(crate) wrapper: Vec<String>,
     /// Folder for configuration, data and logs.
     pub(crate) work: PathBuf,
     /// How long a load lasts.
@@ -46,6 +50,7 @@ impl Laboratory {
         Target {
             address,
             security: Security::Plain,
+            requests: event::requests(event::PREFIX),
             connections: u32::from(self.connections),
             epoch: self.epoch,
             first_number: 1,
@@ -77,9 +82,15 @@ pub(crate) enum Scenario {
     AlertsByName,
     /// Many Alerts with regular expressions.
     AlertsByRegex,
+    /// Genuine webhooks.
+    Webhooks,
+    /// Webhooks that are refused.
+    WebhooksRefused,
+    /// A flood of webhooks that are refused.
+    WebhooksFlood,
 }
 
-const ALL: [Scenario; 10] = [
+const ALL: [Scenario; 13] = [
     Scenario::Ready,
     Scenario::IdleMemory,
     Scenario::AcceptSaturated,
@@ -90,6 +101,9 @@ const ALL: [Scenario; 10] = [
     Scenario::Restart,
     Scenario::AlertsByName,
     Scenario::AlertsByRegex,
+    Scenario::Webhooks,
+    Scenario::WebhooksRefused,
+    Scenario::WebhooksFlood,
 ];
 
 impl Scenario {
@@ -106,6 +120,9 @@ impl Scenario {
             Self::Restart => "restart-100k",
             Self::AlertsByName => "alerts-name",
             Self::AlertsByRegex => "alerts-regex",
+            Self::Webhooks => "webhooks",
+            Self::WebhooksRefused => "webhooks-refused",
+            Self::WebhooksFlood => "webhooks-flood",
         }
     }
 
@@ -126,6 +143,9 @@ impl Scenario {
             Self::Restart => queue::restart(laboratory, floors).await,
             Self::AlertsByName => alerts::by_name(laboratory).await,
             Self::AlertsByRegex => alerts::by_regex(laboratory).await,
+            Self::Webhooks => webhooks::run(laboratory, floors).await,
+            Self::WebhooksRefused => webhooks::refused(laboratory).await,
+            Self::WebhooksFlood => webhooks::flood(laboratory).await,
         }
     }
 }

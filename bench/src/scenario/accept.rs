@@ -27,10 +27,10 @@ pub(crate) async fn saturated(
         ("hanging", Mode::Hanging, Alerts::ByName(1)),
     ] {
         let (rig, target) = warm(laboratory, "accept-saturated", mode, alerts).await?;
-        let before = rig.product.processor_time()?;
+        let before = rig.product.process.processor_time()?;
         let time = Duration::from_secs(laboratory.seconds);
         let outcome = load::saturate(&target, u64::MAX, time).await?;
-        let used = rig.product.processor_time()?.saturating_sub(before);
+        let used = rig.product.process.processor_time()?.saturating_sub(before);
         let id = |what: &str| format!("accept-saturated/{variant}/{what}");
         figures.extend([
             Figure::higher(id("accepted"), outcome.rate(), "/s")
@@ -44,7 +44,7 @@ pub(crate) async fn saturated(
                 per_thousand(used, outcome.accepted),
                 "s",
             ),
-            Figure::lower(id("resident-peak"), rig.product.memory()?.peak, "MB"),
+            Figure::lower(id("resident-peak"), rig.product.process.memory()?.peak, "MB"),
         ]);
         rig.end().await?;
     }
@@ -82,7 +82,7 @@ pub(crate) async fn on_schedule(
         ));
         figures.push(Figure::lower(
             id("resident-peak"),
-            rig.product.memory()?.peak,
+            rig.product.process.memory()?.peak,
             "MB",
         ));
         if mode == Mode::Healthy {

@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_mins(4);
 /// Fills the queue behind a destination that hangs, heals it, and watches it drain.
 pub(crate) async fn drain(laboratory: &Laboratory, floors: &Floors) -> anyhow::Result<Vec<Figure>> {
     let (rig, accepted) = fill(laboratory, "queue-100k", Mode::Hanging).await?;
-    let memory = rig.product.memory()?;
+    let memory = rig.product.process.memory()?;
     let mut figures = vec![
         Figure::note(
             "queue-100k/queued",
@@ -63,7 +63,7 @@ pub(crate) async fn restart(
         .floor(floors.ready, "bare 202 server"),
         Figure::lower(
             "restart-100k/resident",
-            rig.product.memory()?.resident,
+            rig.product.process.memory()?.resident,
             "MB",
         )
         .budget(100.0),
@@ -135,7 +135,7 @@ async fn heal(
         Figure::lower(id("sent-twice"), count(totals.repeated), "events"),
         Figure::lower(
             id("resident-peak-of-drain"),
-            rig.product.memory()?.peak,
+            rig.product.process.memory()?.peak,
             "MB",
         ),
     ])

@@ -38,7 +38,7 @@ pub(crate) async fn idle(laboratory: &Laboratory, floors: &Floors) -> anyhow::Re
     for (variant, alerts) in variants() {
         let rig = start(laboratory, "idle-memory", alerts).await?;
         tokio::time::sleep(SETTLE).await;
-        let memory = rig.product.memory()?;
+        let memory = rig.product.process.memory()?;
         let mut figure = Figure::lower(
             format!("idle-memory/{variant}/resident"),
             memory.resident,
