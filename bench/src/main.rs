@@ -14,6 +14,7 @@ mod http1;
 mod ledger;
 mod load;
 mod manifests;
+mod peer;
 mod process;
 mod product;
 mod report;
@@ -25,7 +26,7 @@ mod webhook;
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
@@ -53,6 +54,8 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
     let laboratory = Laboratory {
         fanfare: command_line.fanfare.clone(),
         wrapper: Vec::new(),
+        soak: Duration::from_secs(command_line.soak_minutes * 60),
+        alertmanager: command_line.alertmanager.clone(),
         work: std::path::absolute(&work)?,
         seconds: command_line.seconds,
         connections: command_line.connections,

@@ -1,16 +1,21 @@
 //! What is measured, by name.
 
 mod accept;
+mod alertmanager;
 mod alerts;
 mod deliver;
+mod depth;
+mod fan_out;
 mod queue;
 mod resident;
 mod rig;
+mod size;
+mod soak;
 mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::event;
 use crate::figure::Figure;
@@ -37,6 +42,10 @@ pub(crate) struct Laboratory {
     pub(crate) seconds: u64,
     /// Connections of the load generator.
     pub(crate) connections: u16,
+    /// How long the soak lasts.
+    pub(crate) soak: Duration,
+    /// Alertmanager's binary.
+    pub(crate) alertmanager: PathBuf,
     /// Further arguments of the binary.
     pub(crate) arguments: Vec<String>,
     /// Start of this program.
@@ -78,6 +87,12 @@ pub(crate) enum Scenario {
     Queue,
     /// A kill with a long queue.
     Restart,
+    /// A kill with a very long queue.
+    RestartWithMany,
+    /// Costs while a queue grows.
+    Depth,
+    /// One event for many Providers.
+    FanOut,
     /// Many Alerts that name objects.
     AlertsByName,
     /// Many Alerts with regular expressions.
@@ -88,9 +103,15 @@ pub(crate) enum Scenario {
     WebhooksRefused,
     /// A flood of webhooks that are refused.
     WebhooksFlood,
+    /// The size of the binary.
+    BinarySize,
+    /// The same loads on Alertmanager.
+    Alertmanager,
+    /// Memory over a long time.
+    Soak,
 }
 
-const ALL: [Scenario; 13] = [
+const ALL: [Scenario; 19] = [
     Scenario::Ready,
     Scenario::IdleMemory,
     Scenario::AcceptSaturated,
@@ -99,11 +120,17 @@ const ALL: [Scenario; 13] = [
     Scenario::DeliverTls,
     Scenario::Queue,
     Scenario::Restart,
+    Scenario::RestartWithMany,
+    Scenario::Depth,
+    Scenario::FanOut,
     Scenario::AlertsByName,
     Scenario::AlertsByRegex,
     Scenario::Webhooks,
     Scenario::WebhooksRefused,
     Scenario::WebhooksFlood,
+    Scenario::BinarySize,
+    Scenario::Alertmanager,
+    Scenario::Soak,
 ];
 
 impl Scenario {
@@ -118,12 +145,23 @@ impl Scenario {
             Self::DeliverTls => "deliver-tls",
             Self::Queue => "queue-100k",
             Self::Restart => "restart-100k",
+            Self::RestartWithMany => "restart-1m",
+            Self::Depth => "depth",
+            Self::FanOut => "fan-out",
             Self::AlertsByName => "alerts-name",
             Self::AlertsByRegex => "alerts-regex",
             Self::Webhooks => "webhooks",
             Self::WebhooksRefused => "webhooks-refused",
             Self::WebhooksFlood => "webhooks-flood",
+            Self::BinarySize => "binary-size",
+            Self::Alertmanager => "alertmanager",
+            Self::Soak => "soak",
         }
+    }
+
+    /// Whether it runs only when it is named.
+    fn is_long(self) -> bool {
+        self == Self::Soak
     }
 
     /// Runs it once.
@@ -141,16 +179,22 @@ impl Scenario {
             Self::DeliverTls => deliver::run(laboratory, floors, deliver::Over::Tls).await,
             Self::Queue => queue::drain(laboratory, floors).await,
             Self::Restart => queue::restart(laboratory, floors).await,
+            Self::RestartWithMany => queue::restart_with_many(laboratory, floors).await,
+            Self::Depth => depth::run(laboratory).await,
+            Self::FanOut => fan_out::run(laboratory).await,
             Self::AlertsByName => alerts::by_name(laboratory).await,
             Self::AlertsByRegex => alerts::by_regex(laboratory).await,
             Self::Webhooks => webhooks::run(laboratory, floors).await,
             Self::WebhooksRefused => webhooks::refused(laboratory).await,
             Self::WebhooksFlood => webhooks::flood(laboratory).await,
+            Self::BinarySize => size::run(laboratory),
+            Self::Alertmanager => alertmanager::run(laboratory).await,
+            Self::Soak => soak::run(laboratory).await,
         }
     }
 }
 
-/// The scenarios whose names begin with one of `names`; all without any.
+/// The scenarios whose names begin with one of `names`; without any, all that are not long.
 pub(crate) fn choose(names: &[String]) -> anyhow::Result<Vec<Scenario>> {
     for name in names {
         anyhow::ensure!(
@@ -162,7 +206,7 @@ pub(crate) fn choose(names: &[String]) -> anyhow::Result<Vec<Scenario>> {
         );
     }
     let is_wanted = |scenario: &Scenario| {
-        names.is_empty()
+        (names.is_empty() && !scenario.is_long())
             || names
                 .iter()
                 .any(|name| scenario.name().starts_with(name.as_str()))
@@ -177,7 +221,8 @@ mod tests {
     #[test]
     fn scenarios_are_chosen_by_the_beginning_of_their_names() {
         let chosen = |name: &str| choose(&[name.to_owned()]).unwrap();
-        assert_eq!(choose(&[]).unwrap().len(), ALL.len());
+        assert_eq!(choose(&[]).unwrap().len(), ALL.len() - 1);
+        assert_eq!(chosen("soak"), [Scenario::Soak]);
         assert_eq!(
             chosen("deliver"),
             [Scenario::DeliverHttp, Scenario::DeliverTls]

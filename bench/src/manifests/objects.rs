@@ -37,7 +37,12 @@ struct Metadata<'a> {
 }
 
 pub(crate) fn secret(name: &str, key: &str, value: &str) -> anyhow::Result<String> {
-    document("v1", "Secret", name, json!({ "stringData": { key: value } }))
+    document(
+        "v1",
+        "Secret",
+        name,
+        json!({ "stringData": { key: value } }),
+    )
 }
 
 pub(crate) fn provider(name: &str, destination: &Destination<'_>) -> anyhow::Result<String> {

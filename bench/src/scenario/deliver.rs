@@ -13,7 +13,7 @@ use super::rig::TIMEOUT;
 use super::{Laboratory, Rig};
 
 /// Events per second of the load's length; about what is asked for.
-const EVENTS: u64 = 10_000;
+pub(crate) const EVENTS: u64 = 10_000;
 
 /// How it is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +67,12 @@ pub(crate) async fn run(
             .floor(floor, "kept connections to the sink"),
         Figure::higher(id("accepted-meanwhile"), outcome.rate(), "/s"),
         Figure::lower(id("cpu-per-1000"), per_thousand(used, delivered), "s"),
-        Figure::lower(id("resident-peak"), rig.product.process.memory()?.peak, "MB")
-            .floor(floors.memory, "bare 202 server"),
+        Figure::lower(
+            id("resident-peak"),
+            rig.product.process.memory()?.peak,
+            "MB",
+        )
+        .floor(floors.memory, "bare 202 server"),
         Figure::note(id("connections"), count(rig.sink.connections()), "opened"),
         Figure::lower(
             id("missing"),

@@ -11,7 +11,7 @@ use super::rig::TIMEOUT;
 use super::{Laboratory, Rig};
 
 /// How long a process is left alone before its memory counts as idle.
-const SETTLE: Duration = Duration::from_secs(3);
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 
 /// From starting the process to `/readyz` and to the first accepted event.
 pub(crate) async fn ready(laboratory: &Laboratory, floors: &Floors) -> anyhow::Result<Vec<Figure>> {

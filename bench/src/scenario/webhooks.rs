@@ -68,10 +68,7 @@ pub(crate) async fn run(laboratory: &Laboratory, floors: &Floors) -> anyhow::Res
         };
         let amount = u64::from(RATE) * laboratory.seconds;
         let outcome = load::on_schedule(&calls, RATE, amount).await?;
-        figures.extend(percentiles(
-            &id(&format!("at-{RATE}")),
-            &outcome.latency,
-        ));
+        figures.extend(percentiles(&id(&format!("at-{RATE}")), &outcome.latency));
         figures.extend([
             Figure::lower(
                 id(&format!("at-{RATE}/not-accepted")),
@@ -92,11 +89,7 @@ pub(crate) async fn run(laboratory: &Laboratory, floors: &Floors) -> anyhow::Res
 }
 
 /// A product with these Receivers; the second sink is the one that it asks to reconcile.
-async fn start(
-    laboratory: &Laboratory,
-    name: &str,
-    hooks: &[Hook],
-) -> anyhow::Result<(Rig, Sink)> {
+async fn start(laboratory: &Laboratory, name: &str, hooks: &[Hook]) -> anyhow::Result<(Rig, Sink)> {
     let sink = Sink::plain(Mode::Healthy, laboratory.epoch).await?;
     let asked = Sink::plain(Mode::Healthy, laboratory.epoch).await?;
     let arguments = ["--on-reconcile", &asked.url()];

@@ -61,10 +61,7 @@ pub(crate) async fn run(laboratory: &Laboratory) -> anyhow::Result<Vec<Figure>> 
                 what,
             ));
         }
-        figures.extend(percentiles(
-            &id("events/end-to-end"),
-            &rig.sink.latency(),
-        ));
+        figures.extend(percentiles(&id("events/end-to-end"), &rig.sink.latency()));
         let share = load.used.as_secs_f64() / load.calls.elapsed.as_secs_f64().max(1e-9);
         figures.push(Figure::lower(id("cpu"), share, "processors"));
         let peak = rig.product.process.memory()?.peak;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::figure::{Figure, percentiles};
+use crate::figure::Figure;
 use crate::histogram::Histogram;
 use crate::load::{self, Target};
 use crate::request::Requests;
@@ -70,7 +70,8 @@ pub(crate) async fn run(laboratory: &Laboratory) -> anyhow::Result<Vec<Figure>> 
             let cost = used.as_secs_f64() * 10_000.0 / count(CALLS * ROUNDS);
             costs.push(cost);
             figures.push(Figure::lower(format!("{id}/cpu-per-10000"), cost, "s"));
-            figures.extend(percentiles(&id, latency));
+            let median = latency.milliseconds(0.5);
+            figures.push(Figure::lower(format!("{id}/p50"), median, "ms"));
         }
         let most = costs.iter().copied().fold(0.0, f64::max);
         let least = costs.iter().copied().fold(f64::MAX, f64::min);
