@@ -51,6 +51,12 @@ pub(crate) struct CommandLine {
     /// Fail unless a figure reaches this share of its floor, such as `accept-saturated/no-alert/accepted=0.1`
     #[arg(long, value_name = "FIGURE=RATIO")]
     pub(crate) check: Vec<String>,
+    /// Fail if more instructions were counted than this file has, beyond its tolerance
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write the counted instructions into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub(crate) write_baseline: Option<PathBuf>,
 }
 
 /// What this program starts itself as.

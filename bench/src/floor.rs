@@ -30,7 +30,7 @@ use crate::sink::{Mode, Sink};
 const MOST_WRITES: u32 = 5000;
 
 /// Floors that figures are put beside.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Floors {
     /// Requests per second of a bare server that answers 202.
     pub(crate) accepts: f64,

@@ -96,6 +96,13 @@ impl Product {
         })
     }
 
+    /// Asks once whether it is ready.
+    pub(crate) async fn ask(&self) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.health, &Security::Plain).await?;
+        connection.exchange(GET_READY).await?;
+        Ok(())
+    }
+
     /// One of its gauges or counters, if it has it.
     pub(crate) async fn metric(&self, name: &str) -> anyhow::Result<Option<f64>> {
         let mut connection = Connection::open(self.metrics, &Security::Plain).await?;

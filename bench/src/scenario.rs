@@ -6,6 +6,7 @@ mod alerts;
 mod deliver;
 mod depth;
 mod fan_out;
+mod instructions;
 mod queue;
 mod resident;
 mod rig;
@@ -21,6 +22,7 @@ use crate::event;
 use crate::figure::Figure;
 use crate::floor::Floors;
 use crate::load::{Security, Target};
+use crate::peer;
 
 use rig::Rig;
 
@@ -105,13 +107,15 @@ pub(crate) enum Scenario {
     WebhooksFlood,
     /// The size of the binary.
     BinarySize,
+    /// What is executed per event and call.
+    Instructions,
     /// The same loads on Alertmanager.
     Alertmanager,
     /// Memory over a long time.
     Soak,
 }
 
-const ALL: [Scenario; 19] = [
+const ALL: [Scenario; 20] = [
     Scenario::Ready,
     Scenario::IdleMemory,
     Scenario::AcceptSaturated,
@@ -129,6 +133,7 @@ const ALL: [Scenario; 19] = [
     Scenario::WebhooksRefused,
     Scenario::WebhooksFlood,
     Scenario::BinarySize,
+    Scenario::Instructions,
     Scenario::Alertmanager,
     Scenario::Soak,
 ];
@@ -154,9 +159,31 @@ impl Scenario {
             Self::WebhooksRefused => "webhooks-refused",
             Self::WebhooksFlood => "webhooks-flood",
             Self::BinarySize => "binary-size",
+            Self::Instructions => "instructions",
             Self::Alertmanager => "alertmanager",
             Self::Soak => "soak",
         }
+    }
+
+    /// What it needs that is not there; it is skipped then.
+    pub(crate) fn lacks(self, laboratory: &Laboratory) -> Option<&'static str> {
+        match self {
+            Self::Instructions if !instructions::can_count() => {
+                Some("counting instructions needs Valgrind (apt-get install valgrind)")
+            }
+            Self::Alertmanager if peer::version(&laboratory.alertmanager).is_none() => Some(
+                "there is no Alertmanager to put beside (apt-get install prometheus-alertmanager, or --alertmanager FILE)",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether its figures stand beside floors.
+    fn has_floors(self) -> bool {
+        !matches!(
+            self,
+            Self::Instructions | Self::Alertmanager | Self::BinarySize | Self::Soak
+        )
     }
 
     /// Whether it runs only when it is named.
@@ -185,13 +212,19 @@ impl Scenario {
             Self::AlertsByName => alerts::by_name(laboratory).await,
             Self::AlertsByRegex => alerts::by_regex(laboratory).await,
             Self::Webhooks => webhooks::run(laboratory, floors).await,
-            Self::WebhooksRefused => webhooks::refused(laboratory).await,
+            Self::WebhooksRefused => webhooks::refused::run(laboratory).await,
             Self::WebhooksFlood => webhooks::flood(laboratory).await,
             Self::BinarySize => size::run(laboratory),
+            Self::Instructions => instructions::run(laboratory).await,
             Self::Alertmanager => alertmanager::run(laboratory).await,
             Self::Soak => soak::run(laboratory).await,
         }
     }
+}
+
+/// Whether floors must be measured: not for scenarios that stand beside none.
+pub(crate) fn need_floors(chosen: &[Scenario]) -> bool {
+    chosen.is_empty() || chosen.iter().any(|scenario| scenario.has_floors())
 }
 
 /// The scenarios whose names begin with one of `names`; without any, all that are not long.

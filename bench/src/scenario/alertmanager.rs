@@ -12,11 +12,8 @@ use super::deliver::EVENTS;
 use super::resident::SETTLE;
 use super::{Laboratory, RATE};
 
-/// Runs all loads that both can take; nothing where there is no Alertmanager.
+/// Runs all loads that both can take.
 pub(crate) async fn run(laboratory: &Laboratory) -> anyhow::Result<Vec<Figure>> {
-    if peer::version(&laboratory.alertmanager).is_none() {
-        return Ok(Vec::new());
-    }
     let mut figures = vec![size(laboratory)?];
     figures.extend(resident(laboratory).await?);
     for (variant, mode) in [("no-alert", None), ("hanging", Some(Mode::Hanging))] {

@@ -1,7 +1,7 @@
 //! Webhooks: how many genuine ones are answered, what others cost, and what a flood leaves of both.
 
 mod flood;
-mod refused;
+pub(crate) mod refused;
 
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ use super::rig::{TIMEOUT, destination};
 use super::{Laboratory, Rig};
 
 pub(crate) use flood::run as flood;
-pub(crate) use refused::run as refused;
 
 /// Calls before the measurement.
 const WARM_UP: u64 = 2000;
