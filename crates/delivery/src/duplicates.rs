@@ -173,6 +173,9 @@ fn short(key: &EventKey) -> ShortKey {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

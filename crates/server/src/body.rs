@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use thiserror::Error;
 
 /// Time for one whole body.
 const LONGEST_READ: Duration = Duration::from_secs(30);
@@ -16,13 +17,16 @@ const LONGEST_READ: Duration = Duration::from_secs(30);
 const MOST_DISCARDED: usize = 16 << 20;
 
 /// Why there is no body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum BodyError {
     /// Larger than allowed.
+    #[error("the body is too large")]
     TooLarge,
     /// Broken off, malformed, or too slow.
+    #[error("the body is broken off, malformed or too slow")]
     Unreadable,
     /// All bodies together take too much memory right now.
+    #[error("too many bodies at once")]
     Overloaded,
 }
 

@@ -14,13 +14,14 @@ use delivery::{Handle, Store, StoreError};
 use domain::Position;
 use domain::delivery::{DeliveryId, DeliveryState};
 use domain::ports::Clock;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::body::BodyBudget;
 use crate::listener::Service;
 
 /// File name of the socket in the data directory.
@@ -32,7 +33,11 @@ pub const BATCH: usize = 1000;
 /// Deliveries listed per command.
 pub const MOST_LISTED: usize = 10_000;
 
+/// Largest command; what selects most is a thousand ids.
 const LONGEST_COMMAND: usize = 1 << 20;
+
+/// Commands under way take at most so much memory together.
+const ALL_COMMANDS_BYTES: usize = 8 << 20;
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,6 +125,15 @@ pub enum CommandError {
     Store(#[from] StoreError),
 }
 
+impl CommandError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
 impl Selection {
     fn filter(&self) -> Result<DeliveryFilter, CommandError> {
         Ok(DeliveryFilter {
@@ -186,22 +200,31 @@ pub async fn execute(
 pub struct Control {
     engine: Handle,
     clock: Arc<dyn Clock>,
+    budget: BodyBudget,
 }
 
 impl Control {
     /// Makes the service.
     pub fn new(engine: Handle, clock: Arc<dyn Clock>) -> Self {
-        Self { engine, clock }
+        Self {
+            engine,
+            clock,
+            budget: BodyBudget::new(ALL_COMMANDS_BYTES),
+        }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Reply, CommandError> {
-        let malformed = |error: &dyn std::fmt::Display| CommandError::Malformed(error.to_string());
-        let body = Limited::new(request.into_body(), LONGEST_COMMAND)
-            .collect()
+        let malformed = |reason: String| CommandError::Malformed(reason);
+        if request.method() != Method::POST || request.uri().path() != "/" {
+            return Err(malformed("a command is a `POST /`".to_owned()));
+        }
+        let body = self
+            .budget
+            .read(request.into_body(), LONGEST_COMMAND)
             .await
-            .map_err(|error| malformed(&error))?
-            .to_bytes();
-        let command: Command = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
+            .map_err(|error| malformed(error.to_string()))?;
+        let command: Command =
+            serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))?;
         let store = self.engine.store();
         let reply = execute(&**store, &command, self.clock.now()).await?;
         if matches!(command, Command::Replay(_) | Command::Drop(_)) {
@@ -216,13 +239,13 @@ impl Control {
 
 impl Service for Control {
     async fn call(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let reply = self
-            .answer(request)
-            .await
-            .unwrap_or_else(|error| Reply::Failed(error.to_string()));
+        let (status, reply) = match self.answer(request).await {
+            Ok(reply) => (StatusCode::OK, reply),
+            Err(error) => (error.status(), Reply::Failed(error.to_string())),
+        };
         let body = serde_json::to_vec(&reply).unwrap_or_default();
         let mut response = Response::new(Full::new(Bytes::from(body)));
-        *response.status_mut() = StatusCode::OK;
+        *response.status_mut() = status;
         response
     }
 }

@@ -7,6 +7,7 @@ pub mod hooks;
 pub mod listener;
 
 mod body;
+mod guarded;
 mod metrics;
 mod path;
 

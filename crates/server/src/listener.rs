@@ -8,7 +8,6 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +24,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::guarded::{Guarded, Progress, Shared};
 
 /// Time for the head of the first request.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -111,13 +112,14 @@ impl Listener {
     ) {
         let connections = TaskTracker::new();
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let guard = Arc::new(Shared::default());
         loop {
             let Ok(permit) = room.clone().acquire_owned().await else {
                 break;
             };
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                accepted = self.accept(&service, &shutdown) => match accepted {
+                accepted = self.accept(&service, &guard, &shutdown) => match accepted {
                     Ok(connection) => {
                         connections.spawn(async move {
                             connection.await;
@@ -140,19 +142,27 @@ impl Listener {
     async fn accept<S: Service>(
         &self,
         service: &Arc<S>,
+        guard: &Arc<Shared>,
         shutdown: &CancellationToken,
     ) -> io::Result<futures::future::BoxFuture<'static, ()>> {
         let (service, shutdown) = (service.clone(), shutdown.clone());
+        let progress = Progress::default();
         match &self.socket {
             Socket::Tcp(tcp) => {
                 let (stream, _) = tcp.accept().await?;
                 // Answers are small; waiting to fill a segment only delays them.
                 let _ = stream.set_nodelay(true);
-                Ok(Box::pin(serve_connection(stream, service, shutdown)))
+                let stream = Guarded::new(stream, guard.clone(), progress.clone());
+                Ok(Box::pin(serve_connection(
+                    stream, progress, service, shutdown,
+                )))
             }
             Socket::Unix(unix) => {
                 let (stream, _) = unix.accept().await?;
-                Ok(Box::pin(serve_connection(stream, service, shutdown)))
+                let stream = Guarded::new(stream, guard.clone(), progress.clone());
+                Ok(Box::pin(serve_connection(
+                    stream, progress, service, shutdown,
+                )))
             }
         }
     }
@@ -169,14 +179,14 @@ async fn bind_all(port: u16) -> io::Result<TcpListener> {
 
 async fn serve_connection<S: Service>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    progress: Progress,
     service: Arc<S>,
     shutdown: CancellationToken,
 ) {
-    let has_request = Arc::new(AtomicBool::new(false));
-    let seen = has_request.clone();
+    let stepping = progress.clone();
     let handler = service_fn(move |request| {
-        seen.store(true, Ordering::Relaxed);
-        let service = service.clone();
+        stepping.step();
+        let (service, stepping) = (service.clone(), stepping.clone());
         async move {
             // The library reads in large pieces and may take more than its limit.
             let response = if head_length(&request) > LONGEST_HEAD {
@@ -184,6 +194,7 @@ async fn serve_connection<S: Service>(
             } else {
                 service.call(request).await
             };
+            stepping.step();
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -205,7 +216,7 @@ async fn serve_connection<S: Service>(
             _ = connection.as_mut() => return,
             () = &mut first_head, if waits_for_first => {
                 waits_for_first = false;
-                if !has_request.load(Ordering::Relaxed) {
+                if !progress.has_request() {
                     return;
                 }
             }

@@ -18,18 +18,35 @@ pub fn marked(key: &str) -> String {
     format!("{MARK}{key}0{}", key.len())
 }
 
-/// Where a text holds a marked secret, plainly, percent-encoded or in base64: the place and what
-/// surrounds it.
+/// Where a text holds a marked secret, plainly, with every byte percent-encoded, in hexadecimal or in
+/// base64: the place and what surrounds it.
 pub fn leaks(text: &str) -> Vec<String> {
     // The mark at the three offsets it can have in base64, without the characters that neighbours
     // have a say in.
     const IN_BASE64: [&str; 3] = ["TUFSS0VEU0VDUkVU", "1BUktFRFNFQ1JFV", "NQVJLRURTRUNSRV"];
+    let spelled = |before: &str, upper: bool| -> String {
+        let byte = |byte: u8| match upper {
+            true => format!("{before}{byte:02X}"),
+            false => format!("{before}{byte:02x}"),
+        };
+        MARK.bytes().map(byte).collect()
+    };
+    let spelled = [
+        spelled("", false),
+        spelled("", true),
+        spelled("%", false),
+        spelled("%", true),
+        // As JSON and Rust may escape it.
+        spelled("\\u00", false),
+        spelled("\\x", false),
+    ];
     std::iter::once(MARK)
         .chain(IN_BASE64)
+        .chain(spelled.iter().map(String::as_str))
         .flat_map(|mark| text.match_indices(mark))
         .map(|(position, _)| {
-            let from = text.floor_char_boundary(position.saturating_sub(40));
-            let to = text.floor_char_boundary((position + 60).min(text.len()));
+            let from = text.floor_char_boundary(position.saturating_sub(200));
+            let to = text.floor_char_boundary((position + 80).min(text.len()));
             format!("at byte {position}: {}", &text[from..to])
         })
         .collect()
@@ -127,6 +144,14 @@ mod tests {
         for before in ["", "u", "us"] {
             let encoded = STANDARD.encode(format!("{before}{secret}"));
             assert!(!leaks(&encoded).is_empty(), "{encoded}");
+        }
+        let spell = |before: &str| -> String {
+            let bytes = secret.bytes();
+            bytes.map(|byte| format!("{before}{byte:02x}")).collect()
+        };
+        for before in ["", "%", "\\u00", "\\x"] {
+            assert_eq!(leaks(&spell(before)).len(), 1, "{before}");
+            assert!(!leaks(&spell(before).to_uppercase()).is_empty() || before.contains('\\'));
         }
         assert!(leaks("nothing to see").is_empty());
     }

@@ -1,5 +1,6 @@
 //! `fanfare controller` against a real API server.
 
+mod canaries;
 mod door;
 mod guide;
 mod healing;

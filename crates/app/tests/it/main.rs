@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod canaries;
 mod command_line;
 mod configuration;
 mod controller_flags;
@@ -16,6 +17,7 @@ mod crashes;
 mod destinations;
 mod disk;
 mod guide;
+mod hostile_http;
 mod identities;
 mod in_cluster;
 mod incidents;

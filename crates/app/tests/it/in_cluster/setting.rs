@@ -64,6 +64,13 @@ impl Setting {
         Fanfare::start(command)
     }
 
+    /// Starts it with variables in its environment.
+    pub(super) fn start_with_environment(&self, variables: &[(&str, &str)]) -> Fanfare {
+        let mut command = self.command();
+        command.envs(variables.iter().copied());
+        Fanfare::start(command)
+    }
+
     /// Starts the controller and waits until it has read everything.
     pub(super) fn start_and_read(&self) -> Fanfare {
         let fanfare = self.start();
