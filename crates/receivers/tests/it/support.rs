@@ -19,9 +19,8 @@ use futures::future::BoxFuture;
 use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use outbound::HttpTransport;
 use prometheus_client::registry::Registry;
-use receivers::{Call, Credentials, Hooks, HooksPorts, HooksSettings, Table};
+use receivers::{Algorithm, Call, Credentials, Hooks, HooksPorts, HooksSettings, Table};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use testkit::{MovableClock, ScriptedTransport};
@@ -172,6 +171,7 @@ pub(crate) struct Setting {
     pub(crate) outside: Arc<Outside>,
     pub(crate) clock: Arc<MovableClock>,
     pub(crate) digest: String,
+    pub(crate) transport: Arc<ScriptedTransport>,
 }
 
 impl Setting {
@@ -180,7 +180,12 @@ impl Setting {
         Self::with(spec, Outside::default(), transport)
     }
 
-    pub(crate) fn with(spec: &Value, outside: Outside, transport: Arc<dyn HttpTransport>) -> Self {
+    /// What issuers and Google were asked.
+    pub(crate) fn requests_to_issuers(&self) -> usize {
+        self.transport.sent().len()
+    }
+
+    pub(crate) fn with(spec: &Value, outside: Outside, transport: Arc<ScriptedTransport>) -> Self {
         let clock = Arc::new(MovableClock::default());
         let outside = Arc::new(outside);
         let table = Arc::new(Table::new(Duration::from_mins(10)));
@@ -211,7 +216,7 @@ impl Setting {
             resources: outside.clone(),
             requester: outside.clone(),
             kept: outside.clone(),
-            transport,
+            transport: transport.clone(),
             clock: clock.clone(),
         };
         let hooks = Hooks::new(ports, HooksSettings::default(), &mut Registry::default());
@@ -220,14 +225,25 @@ impl Setting {
             outside,
             clock,
             digest: path.trim_start_matches("/hook/").to_owned(),
+            transport,
         }
     }
 
     /// Calls the webhook; the status as the port would answer it.
     pub(crate) async fn call(&self, call: Call) -> u16 {
-        let found = self.hooks.find(&self.digest);
-        let possible = self.hooks.screen(found, &call.headers);
-        self.hooks.answer(&possible, &call).await.status.as_u16()
+        self.call_at(&self.digest, call).await.0
+    }
+
+    /// Calls any path; the status, and what was computed over the body.
+    pub(crate) async fn call_at(&self, digest: &str, call: Call) -> (u16, Vec<(Algorithm, u64)>) {
+        let found = self.hooks.find(digest);
+        let mut screening = self.hooks.screen(found, &call.headers, &[7; 32]);
+        for piece in call.body.chunks(1000) {
+            screening.update(piece);
+        }
+        let work = screening.work();
+        let answer = self.hooks.answer(screening, &call).await;
+        (answer.status.as_u16(), work)
     }
 }
 
@@ -273,4 +289,16 @@ pub(crate) fn github(event: &str, delivery: &str, body: &str) -> Call {
 /// `spec` of a Receiver for GitHub.
 pub(crate) fn spec(resources: &Value) -> Value {
     json!({"type": "github", "secretRef": {"name": "s"}, "resources": resources})
+}
+
+/// `spec` of a Receiver of any type, with a filter.
+pub(crate) fn spec_of(kind: &str) -> Value {
+    let resources = json!([{"kind": "GitRepository", "name": "app"}]);
+    if kind == domain::receiver::OIDC_TYPE {
+        return json!({"type": kind, "resources": resources, "resourceFilter": "has(req.a)",
+            "oidcProviders": [{"issuerURL": "https://issuer.example",
+                "validations": [{"expression": "true", "message": "m"}]}]});
+    }
+    json!({"type": kind, "resources": resources, "secretRef": {"name": "s"},
+           "resourceFilter": "has(req.a)"})
 }
