@@ -344,7 +344,7 @@ impl Hooks {
             due_at: now,
         };
         match self.kept.keep(call).await {
-            Ok(()) => {
+            Ok(_) => {
                 self.say(found, "kept", "the call is kept and will be tried again");
                 Answer::of(StatusCode::ACCEPTED)
             }

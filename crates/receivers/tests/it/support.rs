@@ -33,6 +33,8 @@ pub(crate) struct Outside {
     pub(crate) reads: AtomicUsize,
     pub(crate) requests: Mutex<Vec<ReconcileRequest>>,
     pub(crate) is_away: AtomicBool,
+    pub(crate) is_full: AtomicBool,
+    pub(crate) keeps: AtomicUsize,
     pub(crate) kept: Mutex<BTreeMap<u64, (NewKeptCall, u32)>>,
     pub(crate) missing: Vec<String>,
 }
@@ -117,16 +119,20 @@ impl ReconcileRequester for Outside {
 }
 
 impl KeptCalls for Outside {
-    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>> {
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<KeptCallId, KeepError>> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return async { Err(KeepError::Full) }.boxed();
+        }
+        self.keeps.fetch_add(1, Ordering::Relaxed);
         assert!(
             call.content
                 .as_ref()
                 .is_none_or(|text| text.len() <= CONTENT_LIMIT)
         );
         let mut kept = self.kept.lock().unwrap();
-        let id = kept.len() as u64 + 1;
+        let id = kept.last_key_value().map_or(0, |(id, _)| *id) + 1;
         kept.insert(id, (call, 0));
-        async { Ok(()) }.boxed()
+        async move { Ok(KeptCallId(id)) }.boxed()
     }
 
     fn due_calls(
