@@ -20,7 +20,7 @@ use crate::authenticator::Authenticator;
 use crate::bursts::Bursts;
 use crate::call::{Call, header};
 use crate::kept;
-use crate::metrics::Metrics;
+use crate::metrics::{Completeness, Metrics};
 use crate::oidc::KeyStore;
 use crate::payload::Payload;
 use crate::reconcile::{Content, Reconciler, Report};
@@ -113,6 +113,7 @@ impl Hooks {
     /// Puts it together; no I/O.
     pub fn new(ports: HooksPorts, settings: HooksSettings, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
+        registry.register_collector(Box::new(Completeness(ports.table.clone())));
         let HooksPorts {
             table,
             resources,
@@ -138,6 +139,11 @@ impl Hooks {
             metrics,
             large_bodies: Semaphore::new(LARGE_BODIES),
         }
+    }
+
+    /// Whether all Receivers are known, so that an unknown path belongs to none.
+    pub fn knows_all(&self) -> bool {
+        self.table.is_complete()
     }
 
     /// The Receivers of what follows `/hook/` in a path.
