@@ -382,7 +382,7 @@ impl Store for SqliteStore {
 }
 
 impl KeptCalls for SqliteStore {
-    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>> {
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<KeptCallId, KeepError>> {
         self.write(1, move |books| kept::keep(books, &call))
             .map(|stored| stored.map_err(|error| not_kept(&error))?)
             .boxed()
