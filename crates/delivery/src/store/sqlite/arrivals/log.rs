@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_no_reason_not_to_start() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(FILE), [0x5a; 70_000]).unwrap();
+        std::fs::write(directory.path().join(FILE), vec![0x5a; 70_000]).unwrap();
         assert!(recovered(directory.path(), 0).is_empty());
     }
 }
