@@ -12,7 +12,7 @@ use crate::targets::Target;
 /// Larger inputs are not worth a place in the repository.
 pub(crate) const LARGEST: usize = 4096;
 /// Inputs kept per target.
-pub(crate) const MOST: usize = 200;
+pub(crate) const MOST: usize = 60;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -81,7 +81,7 @@ fn run(input: &[u8]) -> Result<(), String> {
     });
     let provider = Provider::from_object(Arc::new(object));
     for problem in ValidProvider::validate(&provider, &Directory).problems {
-        feature(&format!("{kind} {}", problem.message));
+        feature(&problem.message);
         if address.len() > 40 && problem.message.contains(address) {
             return Err(format!(
                 "a problem repeats the address: {}",

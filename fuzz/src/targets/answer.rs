@@ -34,7 +34,6 @@ pub(super) const TARGET: Target = Target {
         "{\"errors\":[",
         "\"code\":",
         "MARKEDSECRETtoken05",
-        "MARKEDSECRET",
         "\\u004dARKEDSECRETtoken05",
         "\\n",
         "\\u0000",
@@ -111,24 +110,43 @@ fn run(input: &[u8]) -> Result<(), String> {
     attempt(&with_marks(&case.objects), &event, answer).map(drop)
 }
 
-/// The objects, with marks for tokens and passwords.
+/// The objects, with marks for tokens and passwords; whoever needs none has them all the same.
 fn with_marks(objects: &[Value]) -> Vec<Value> {
     let mut objects = objects.to_vec();
-    for object in &mut objects {
-        for holder in ["stringData", "data"] {
-            let Some(data) = object[holder].as_object_mut() else {
-                continue;
-            };
-            for key in ["token", "password"] {
-                // A pair stays a pair, and credentials in JSON stay what they are.
-                if let Some(value) = data.get_mut(key)
-                    && holder == "stringData"
-                    && value
-                        .as_str()
-                        .is_some_and(|text| !text.contains([':', '{']))
-                {
-                    *value = json!(marked(key));
-                }
+    let Some(provider) = objects
+        .iter()
+        .position(|object| object["kind"] == "Provider")
+    else {
+        return objects;
+    };
+    if objects[provider]["spec"]["secretRef"].is_null() {
+        objects[provider]["spec"]["secretRef"] = json!({"name": "made-up"});
+        let namespace = objects[provider]["metadata"]["namespace"].clone();
+        objects.push(json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "made-up", "namespace": namespace}, "stringData": {},
+        }));
+    }
+    for secret in objects
+        .iter_mut()
+        .filter(|object| object["kind"] == "Secret")
+    {
+        if secret["stringData"].is_null() {
+            secret["stringData"] = json!({});
+        }
+        for key in ["token", "password"] {
+            secret["stringData"][format!("unused-{key}")] = json!(marked(key));
+            // A pair stays a pair, and credentials in JSON stay what they are.
+            let value = &mut secret["stringData"][key];
+            if value
+                .as_str()
+                .is_some_and(|text| !text.contains([':', '{']))
+            {
+                *value = json!(marked(key));
+            } else if value.is_null() {
+                secret["stringData"]
+                    .as_object_mut()
+                    .map(|data| data.remove(key));
             }
         }
     }
