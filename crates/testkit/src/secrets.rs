@@ -25,9 +25,12 @@ pub fn leaks(text: &str) -> Vec<String> {
     // have a say in.
     const IN_BASE64: [&str; 3] = ["TUFSS0VEU0VDUkVU", "1BUktFRFNFQ1JFV", "NQVJLRURTRUNSRV"];
     let spelled = |before: &str, upper: bool| -> String {
-        let byte = |byte: u8| match upper {
-            true => format!("{before}{byte:02X}"),
-            false => format!("{before}{byte:02x}"),
+        let byte = |byte: u8| {
+            if upper {
+                format!("{before}{byte:02X}")
+            } else {
+                format!("{before}{byte:02x}")
+            }
         };
         MARK.bytes().map(byte).collect()
     };
