@@ -12,7 +12,7 @@ pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) hidden: Option<Hidden>,
 
-    /// Scenarios to run, or beginnings of their names; all without any
+    /// Scenarios to run, or beginnings of their names; all but the soak without any
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<String>,
     /// The binary to measure
@@ -21,6 +21,12 @@ pub(crate) struct CommandLine {
     /// How long each load lasts
     #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) seconds: u64,
+    /// How long the soak lasts
+    #[arg(long, value_name = "NUMBER", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub(crate) soak_minutes: u64,
+    /// Alertmanager to put beside the product, if it is there
+    #[arg(long, value_name = "FILE", default_value = "prometheus-alertmanager")]
+    pub(crate) alertmanager: PathBuf,
     /// Connections of the load generator
     #[arg(long, value_name = "NUMBER", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) connections: u16,
@@ -45,6 +51,12 @@ pub(crate) struct CommandLine {
     /// Fail unless a figure reaches this share of its floor, such as `accept-saturated/no-alert/accepted=0.1`
     #[arg(long, value_name = "FIGURE=RATIO")]
     pub(crate) check: Vec<String>,
+    /// Fail if more instructions were counted than this file has, beyond its tolerance
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write the counted instructions into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub(crate) write_baseline: Option<PathBuf>,
 }
 
 /// What this program starts itself as.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::command_line::CommandLine;
 use crate::event::{BODY, OBJECTS};
+use crate::peer;
 use crate::scenario::Laboratory;
 
 /// Everything a reader needs to judge figures, as pairs.
@@ -53,6 +54,18 @@ pub(crate) fn read(laboratory: &Laboratory, command_line: &CommandLine) -> Condi
             [] => "defaults, --log-level error".to_owned(),
             some => format!("--log-level error {}", some.join(" ")),
         },
+    );
+    add(
+        "Alertmanager",
+        peer::version(&laboratory.alertmanager).map_or_else(
+            || "not there, so nothing stands beside".to_owned(),
+            |version| {
+                format!(
+                    "{version}; alone, alerts in memory only; unique alerts of {BODY} bytes, one per request; \
+                     `group_wait: 0s`, one notification per alert, or per object where the destination hangs"
+                )
+            },
+        ),
     );
     for note in &command_line.note {
         add("note", note.clone());

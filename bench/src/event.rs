@@ -1,9 +1,11 @@
-//! Unique events of 641 bytes from 100 objects, as ready-made requests in which only digits change.
+//! Unique events of 641 bytes from 100 objects.
 //!
 //! The message carries the object's number, a number that grows per object, and the time it was
 //! sent, so that the sink can check order and measure latency.
 
 use std::time::Duration;
+
+use crate::request::{self, NUMBER_SLOT, Requests, SOURCE_SLOT, TIME_SLOT};
 
 /// How many objects events come from.
 pub(crate) const OBJECTS: u32 = 100;
@@ -12,10 +14,12 @@ pub(crate) const BODY: usize = 641;
 /// Namespace of every object and every manifest.
 pub(crate) const NAMESPACE: &str = "bench";
 
+/// What names of objects begin with.
+pub(crate) const PREFIX: &str = "app-";
+/// The same of objects whose events a scenario wants told apart.
+pub(crate) const OTHER_PREFIX: &str = "off-";
+
 const MARKER: &[u8] = b"order ";
-const OBJECT_SLOT: &str = "OOO";
-const NUMBER_SLOT: &str = "QQQQQQQQQ";
-const TIME_SLOT: &str = "TTTTTTTTTTTT";
 
 /// What an event says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,52 +45,21 @@ impl Stamp {
     }
 }
 
-/// A request whose digits can be set in place.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestTemplate {
-    bytes: Vec<u8>,
-    objects: Vec<usize>,
-    numbers: Vec<usize>,
-    times: Vec<usize>,
-}
-
-impl RequestTemplate {
-    /// A request with the headers that Flux's controllers send.
-    pub(crate) fn new() -> Self {
-        let body = body();
-        let text = format!(
-            "POST / HTTP/1.1\r\nHost: notification-controller\r\nUser-Agent: Go-http-client/1.1\r\n\
-             Content-Length: {}\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n{body}",
-            body.len()
-        );
-        let positions = |slot: &str| text.match_indices(slot).map(|(at, _)| at).collect();
-        Self {
-            objects: positions(OBJECT_SLOT),
-            numbers: positions(NUMBER_SLOT),
-            times: positions(TIME_SLOT),
-            bytes: text.into_bytes(),
-        }
-    }
-
-    /// The request with this stamp.
-    pub(crate) fn stamped(&mut self, stamp: Stamp) -> &[u8] {
-        for at in &self.objects {
-            write(&mut self.bytes, *at, OBJECT_SLOT.len(), stamp.object.into());
-        }
-        for at in &self.numbers {
-            write(&mut self.bytes, *at, NUMBER_SLOT.len(), stamp.number);
-        }
-        let micros = u64::try_from(stamp.sent.as_micros()).unwrap_or(u64::MAX);
-        for at in &self.times {
-            write(&mut self.bytes, *at, TIME_SLOT.len(), micros);
-        }
-        &self.bytes
-    }
+/// Events from all objects, whose names begin with `prefix`.
+pub(crate) fn requests(prefix: &str) -> Requests {
+    Requests::numbered(request::post("/", "", &body(prefix)), OBJECTS)
 }
 
 /// Name of one of the objects.
-pub(crate) fn object_name(object: u32) -> String {
-    format!("app-{object:03}")
+pub(crate) fn object_name(prefix: &str, object: u32) -> String {
+    format!("{prefix}{object:03}")
+}
+
+/// What an event says: its stamp, and words that make it as long as it should be.
+pub(crate) fn message(padding: &str) -> String {
+    format!(
+        "order {SOURCE_SLOT}/{NUMBER_SLOT} at {TIME_SLOT}: Deployment/bench/app configured{padding}"
+    )
 }
 
 /// Position of `needle` in `haystack`.
@@ -96,23 +69,15 @@ pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         .position(|window| window == needle)
 }
 
-fn body() -> String {
+fn body(prefix: &str) -> String {
     let with = |padding: &str| {
+        let message = message(padding);
         format!(
-            r#"{{"involvedObject":{{"kind":"Kustomization","namespace":"{NAMESPACE}","name":"app-{OBJECT_SLOT}","uid":"7d0cdc51-ddcf-4743-b223-83ca5c699{OBJECT_SLOT}","apiVersion":"kustomize.toolkit.fluxcd.io/v1","resourceVersion":"{NUMBER_SLOT}"}},"severity":"info","timestamp":"2026-08-07T16:01:35Z","message":"order {OBJECT_SLOT}/{NUMBER_SLOT} at {TIME_SLOT}: Deployment/bench/app configured{padding}","reason":"Progressing","metadata":{{"kustomize.toolkit.fluxcd.io/revision":"main@sha1:1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c"}},"reportingController":"kustomize-controller","reportingInstance":"kustomize-controller-7d9c5b8f6-abcde"}}"#
+            r#"{{"involvedObject":{{"kind":"Kustomization","namespace":"{NAMESPACE}","name":"{prefix}{SOURCE_SLOT}","uid":"7d0cdc51-ddcf-4743-b223-83ca5c699{SOURCE_SLOT}","apiVersion":"kustomize.toolkit.fluxcd.io/v1","resourceVersion":"{NUMBER_SLOT}"}},"severity":"info","timestamp":"2026-08-07T16:01:35Z","message":"{message}","reason":"Progressing","metadata":{{"kustomize.toolkit.fluxcd.io/revision":"main@sha1:1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c"}},"reportingController":"kustomize-controller","reportingInstance":"kustomize-controller-7d9c5b8f6-abcde"}}"#
         )
     };
     let missing = BODY.saturating_sub(with("").len());
     with(&".".repeat(missing))
-}
-
-fn write(bytes: &mut [u8], at: usize, width: usize, mut number: u64) {
-    for place in (at..at + width).rev() {
-        if let Some(byte) = bytes.get_mut(place) {
-            *byte = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        }
-        number /= 10;
-    }
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
@@ -133,27 +98,14 @@ mod tests {
             number: 123_456,
             sent: Duration::from_micros(98_765),
         };
-        let mut template = RequestTemplate::new();
-        let request = template.stamped(stamp).to_vec();
+        let mut request = Vec::new();
+        requests(PREFIX).write(stamp, &mut request);
         let start = find(&request, b"\r\n\r\n").unwrap() + 4;
         let body = &request[start..];
         assert_eq!(body.len(), BODY);
         let value: serde_json::Value = serde_json::from_slice(body).unwrap();
-        assert_eq!(value["involvedObject"]["name"], object_name(7));
+        assert_eq!(value["involvedObject"]["name"], object_name(PREFIX, 7));
         assert_eq!(Stamp::read(body), Some(stamp));
-    }
-
-    #[test]
-    fn two_stamps_never_give_the_same_message() {
-        let mut template = RequestTemplate::new();
-        let stamp = |number| Stamp {
-            object: 0,
-            number,
-            sent: Duration::ZERO,
-        };
-        let one = template.stamped(stamp(1)).to_vec();
-        assert_ne!(one, template.stamped(stamp(2)));
-        assert_eq!(one, template.stamped(stamp(1)));
     }
 
     #[test]

@@ -3,6 +3,11 @@
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::histogram::Histogram;
+
+/// What the id of a figure of Alertmanager begins with; the id of ours follows.
+pub(crate) const PEER: &str = "alertmanager/";
+
 /// Which direction is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +37,9 @@ pub(crate) struct Figure {
     pub(crate) floor: Option<Floor>,
     /// The numbers of all runs.
     pub(crate) runs: Vec<f64>,
+    /// How it went over time: seconds since the start and the number then; of the last run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) course: Vec<(f64, f64)>,
 }
 
 /// What the machine can do, and how that was found.
@@ -79,6 +87,7 @@ impl Figure {
             budget: None,
             floor: None,
             runs: vec![value],
+            course: Vec::new(),
         }
     }
 
@@ -94,6 +103,12 @@ impl Figure {
         self
     }
 
+    /// The same with how it went over time.
+    pub(crate) fn course(mut self, course: Vec<(f64, f64)>) -> Self {
+        self.course = course;
+        self
+    }
+
     /// Whether it keeps its budget.
     pub(crate) fn verdict(&self) -> Verdict {
         match (self.budget, self.better) {
@@ -105,6 +120,13 @@ impl Figure {
     }
 }
 
+/// Median, 99th and 99.9th percentile of latencies, below `id`.
+pub(crate) fn percentiles(id: &str, latency: &Histogram) -> [Figure; 3] {
+    [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)].map(|(what, share)| {
+        Figure::lower(format!("{id}/{what}"), latency.milliseconds(share), "ms")
+    })
+}
+
 /// One figure per id, in order of first appearance, each the median of its runs, as is its floor.
 pub(crate) fn medians(figures: impl Iterator<Item = Figure>) -> Vec<Figure> {
     let mut medians: Vec<(Figure, Vec<f64>)> = Vec::new();
@@ -113,6 +135,7 @@ pub(crate) fn medians(figures: impl Iterator<Item = Figure>) -> Vec<Figure> {
         match medians.iter_mut().find(|(known, _)| known.id == figure.id) {
             Some((known, floors)) => {
                 known.runs.extend(figure.runs);
+                known.course = figure.course;
                 floors.extend(floor);
             }
             None => medians.push((figure, floor.into_iter().collect())),

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::figure::Figure;
+use crate::figure::{Figure, percentiles};
 use crate::histogram::Histogram;
 use crate::load::{self, Target};
 use crate::process;
@@ -30,7 +30,7 @@ use crate::sink::{Mode, Sink};
 const MOST_WRITES: u32 = 5000;
 
 /// Floors that figures are put beside.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Floors {
     /// Requests per second of a bare server that answers 202.
     pub(crate) accepts: f64,
@@ -109,39 +109,16 @@ pub(crate) async fn measure(laboratory: &Laboratory) -> anyhow::Result<(Floors, 
         ready: ready.as_secs_f64() * 1000.0,
         memory,
     };
-    let figures = vec![
+    let mut figures = vec![
         Figure::higher("floors/bare-202/answers", floors.accepts, "/s"),
-        Figure::lower(
-            "floors/bare-202/at-5000/p50",
-            floors.latency.milliseconds(0.5),
-            "ms",
-        ),
-        Figure::lower(
-            "floors/bare-202/at-5000/p99",
-            floors.latency.milliseconds(0.99),
-            "ms",
-        ),
-        Figure::lower(
-            "floors/bare-202/at-5000/p99.9",
-            floors.latency.milliseconds(0.999),
-            "ms",
-        ),
         Figure::lower("floors/bare-202/ready", floors.ready, "ms"),
         Figure::lower("floors/bare-202/resident", floors.memory, "MB"),
         Figure::higher("floors/disk/fdatasync", disk.rate, "/s"),
-        Figure::lower(
-            "floors/disk/fdatasync/p50",
-            disk.latency.milliseconds(0.5),
-            "ms",
-        ),
-        Figure::lower(
-            "floors/disk/fdatasync/p99",
-            disk.latency.milliseconds(0.99),
-            "ms",
-        ),
         Figure::higher("floors/sink/http/posts", posts_http, "/s"),
         Figure::higher("floors/sink/tls/posts", posts_tls, "/s"),
     ];
+    figures.extend(percentiles("floors/bare-202/at-5000", &floors.latency));
+    figures.extend(percentiles("floors/disk/fdatasync", &disk.latency));
     Ok((floors, figures))
 }
 

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::event::{OBJECTS, RequestTemplate, Stamp};
+use crate::event::Stamp;
 use crate::histogram::Histogram;
 use crate::ledger::Ledger;
+use crate::request::Requests;
 
 pub(crate) use connection::{Connection, Security};
 
@@ -33,13 +34,15 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// TLS or not.
     pub(crate) security: Security,
+    /// What to send.
+    pub(crate) requests: Requests,
     /// How many connections.
     pub(crate) connections: u32,
     /// Start of this program; events say how long after it they were sent.
     pub(crate) epoch: Instant,
-    /// Number of the first event of each object, so that loads after each other stay unique.
+    /// Number of the first request of each source, so that loads after each other stay unique.
     pub(crate) first_number: u64,
-    /// Where accepted events are entered; each object then stays on one connection, so that the
+    /// Where accepted events are entered; each source then stays on one connection, so that the
     /// order of its events is known.
     pub(crate) accepted: Option<Arc<Ledger>>,
 }
@@ -64,6 +67,18 @@ impl Outcome {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     pub(crate) fn rate(&self) -> f64 {
         self.accepted as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// Answers of any kind per second.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    pub(crate) fn answers(&self) -> f64 {
+        let answers = self.accepted + self.refused.values().sum::<u64>();
+        answers as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// Answers with this status.
+    pub(crate) fn with_status(&self, status: u16) -> u64 {
+        self.refused.get(&status).copied().unwrap_or(0)
     }
 
     /// All requests that were not accepted.
@@ -193,8 +208,8 @@ async fn gather(
 struct Worker {
     target: Target,
     connection: Option<Connection>,
-    template: RequestTemplate,
-    /// Objects of this connection with their next number, if objects are tied to connections.
+    request: Vec<u8>,
+    /// Sources of this connection with their next number, if sources are tied to connections.
     own: Vec<(u32, u64)>,
     turn: usize,
     broken: u32,
@@ -205,7 +220,7 @@ impl Worker {
     async fn new(target: &Target, number: u32) -> anyhow::Result<Self> {
         let own = if target.accepted.is_some() {
             let step = usize::try_from(target.connections)?;
-            (number..OBJECTS)
+            (number..target.requests.sources())
                 .step_by(step)
                 .map(|object| (object, target.first_number))
                 .collect()
@@ -215,7 +230,7 @@ impl Worker {
         Ok(Self {
             connection: Some(Connection::open(target.address, &target.security).await?),
             target: target.clone(),
-            template: RequestTemplate::new(),
+            request: Vec::new(),
             own,
             turn: 0,
             broken: 0,
@@ -233,9 +248,9 @@ impl Worker {
             number,
             sent: self.target.epoch.elapsed(),
         };
-        let request = self.template.stamped(stamp);
+        self.target.requests.write(stamp, &mut self.request);
         let status = match &mut self.connection {
-            Some(connection) => connection.exchange(request).await.ok(),
+            Some(connection) => connection.exchange(&self.request).await.ok(),
             None => None,
         };
         self.outcome.take(status, due.elapsed());
@@ -253,11 +268,9 @@ impl Worker {
 
     fn next(&mut self, index: u64) -> Option<(u32, u64)> {
         if self.target.accepted.is_none() {
-            let object = u32::try_from(index % u64::from(OBJECTS)).ok()?;
-            return Some((
-                object,
-                self.target.first_number + index / u64::from(OBJECTS),
-            ));
+            let sources = u64::from(self.target.requests.sources());
+            let object = u32::try_from(index % sources).ok()?;
+            return Some((object, self.target.first_number + index / sources));
         }
         let turn = self.turn % self.own.len().max(1);
         self.turn = turn + 1;

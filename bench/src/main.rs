@@ -3,6 +3,7 @@
 //! It starts the real binary, loads it over loopback only, and writes figures with their conditions.
 //! Load generator and sinks run in this process; every loop is bounded in count and time.
 
+mod baseline;
 mod bitmap;
 mod command_line;
 mod conditions;
@@ -14,22 +15,29 @@ mod http1;
 mod ledger;
 mod load;
 mod manifests;
+mod peer;
+mod plot;
 mod process;
 mod product;
 mod report;
+mod request;
+mod running;
 mod scenario;
 mod sink;
+mod webhook;
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
 
+use baseline::Baseline;
 use command_line::{CommandLine, Hidden};
 use figure::{Figure, Verdict};
-use scenario::Laboratory;
+use floor::Floors;
+use scenario::{Laboratory, Scenario};
 
 fn main() -> anyhow::Result<()> {
     let command_line = CommandLine::parse();
@@ -49,6 +57,9 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
     let laboratory = Laboratory {
         fanfare: command_line.fanfare.clone(),
+        wrapper: Vec::new(),
+        soak: Duration::from_secs(command_line.soak_minutes * 60),
+        alertmanager: command_line.alertmanager.clone(),
         work: std::path::absolute(&work)?,
         seconds: command_line.seconds,
         connections: command_line.connections,
@@ -57,18 +68,52 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
     };
     let conditions = conditions::read(&laboratory, command_line);
 
+    let (runs, errors) = run_all(command_line, &laboratory, &chosen).await?;
+    let figures = figure::medians(runs.into_iter().flatten());
+    let text = report::markdown(&conditions, &figures, &errors);
+    say(&text)?;
+    if let Some(output) = &command_line.output {
+        write(output, &text)?;
+        let json = report::json(&conditions, &figures, &errors)?;
+        write(&output.with_extension("json"), &json)?;
+        let stem = output.file_stem().context("a report needs a name")?;
+        for (name, picture) in plot::pictures(&figures) {
+            let file = format!("{}-{name}.svg", stem.display());
+            write(&output.with_file_name(file), &picture)?;
+        }
+    }
+    if let Some(path) = &command_line.write_baseline {
+        write(path, &Baseline::of(&figures).text()?)?;
+    }
+    judge(command_line, &figures, &errors)
+}
+
+/// Figures of all runs, and why scenarios could not be run to their end.
+async fn run_all(
+    command_line: &CommandLine,
+    laboratory: &Laboratory,
+    chosen: &[Scenario],
+) -> anyhow::Result<(Vec<Vec<Figure>>, Vec<String>)> {
     let mut runs: Vec<Vec<Figure>> = Vec::new();
     let mut errors = Vec::new();
     // Repetitions go round and round, so that what else the machine does spreads over all figures.
     for repetition in 1..=command_line.repeat {
         let of = command_line.repeat;
-        say(&format!("floors ({repetition} of {of})"))?;
-        let (floors, figures) = floor::measure(&laboratory).await?;
-        print_all(&figures)?;
-        runs.push(figures);
-        for scenario in &chosen {
+        let mut floors = Floors::default();
+        if scenario::need_floors(chosen) {
+            say(&format!("floors ({repetition} of {of})"))?;
+            let (measured, figures) = floor::measure(laboratory).await?;
+            print_all(&figures)?;
+            floors = measured;
+            runs.push(figures);
+        }
+        for scenario in chosen {
             say(&format!("{} ({repetition} of {of})", scenario.name()))?;
-            match scenario.run(&laboratory, &floors).await {
+            if let Some(reason) = scenario.lacks(laboratory) {
+                say(&format!("  skipped: {reason}"))?;
+                continue;
+            }
+            match scenario.run(laboratory, &floors).await {
                 Ok(figures) => {
                     print_all(&figures)?;
                     runs.push(figures);
@@ -81,18 +126,27 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
             }
         }
     }
+    Ok((runs, errors))
+}
 
-    let figures = figure::medians(runs.into_iter().flatten());
-    let text = report::markdown(&conditions, &figures, &errors);
-    say(&text)?;
-    if let Some(output) = &command_line.output {
-        write(output, &text)?;
-        let json = report::json(&conditions, &figures, &errors)?;
-        write(&output.with_extension("json"), &json)?;
-    }
+/// An error for what is not as it should be.
+fn judge(command_line: &CommandLine, figures: &[Figure], errors: &[String]) -> anyhow::Result<()> {
     anyhow::ensure!(errors.is_empty(), "{} harness errors", errors.len());
-    let missed = figure::missed(&figures, &command_line.check)?;
+    let missed = figure::missed(figures, &command_line.check)?;
     anyhow::ensure!(missed.is_empty(), "below the checks: {}", missed.join("; "));
+    if let Some(path) = &command_line.baseline {
+        let baseline = Baseline::read(path)?;
+        for better in baseline.outdated(figures) {
+            say(&format!("worth recording (--write-baseline): {better}"))?;
+        }
+        let exceeded = baseline.exceeded(figures);
+        anyhow::ensure!(
+            exceeded.is_empty(),
+            "more than {} allows: {}; if that is meant, record it with --write-baseline",
+            path.display(),
+            exceeded.join("; ")
+        );
+    }
     Ok(())
 }
 

@@ -1,33 +1,31 @@
-//! The binary under measurement: started, asked, killed.
+//! The binary under measurement, with its ports.
 
-use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use crate::event::{RequestTemplate, Stamp};
+use crate::event::{self, Stamp};
 use crate::load::{Connection, Security};
-use crate::process;
+use crate::running::Running;
 
 /// How long it may take to become ready before that is an error.
 const START: Duration = Duration::from_mins(2);
 /// How often a starting server is asked.
 const POLL: Duration = Duration::from_millis(1);
 
-/// A running server process; killed when dropped.
+/// A running product; killed when dropped.
 pub(crate) struct Product {
-    child: Child,
-    pid: u32,
-    started: Instant,
+    /// Its process.
+    pub(crate) process: Running,
     /// Where events go.
     pub(crate) events: SocketAddr,
+    /// Where webhooks go.
+    pub(crate) hooks: SocketAddr,
     health: SocketAddr,
     metrics: SocketAddr,
-    log: PathBuf,
 }
 
 /// Times from starting the process.
@@ -40,17 +38,25 @@ pub(crate) struct Startup {
 }
 
 impl Product {
-    /// Starts `fanfare run` on free ports of loopback.
+    /// Starts `fanfare run` on free ports of loopback, as the last arguments of `wrapper` if there
+    /// are any.
     pub(crate) fn start(
+        wrapper: &[String],
         binary: &Path,
         config: &Path,
         data: &Path,
         arguments: &[String],
     ) -> anyhow::Result<Self> {
-        let [events, health, metrics] = [free_address()?, free_address()?, free_address()?];
-        let log = data.with_extension("log");
-        let output = File::options().create(true).append(true).open(&log)?;
-        let mut command = Command::new(binary);
+        let (events, hooks) = (free_address()?, free_address()?);
+        let (health, metrics) = (free_address()?, free_address()?);
+        let mut command = match wrapper.split_first() {
+            None => Command::new(binary),
+            Some((program, further)) => {
+                let mut command = Command::new(program);
+                command.args(further).arg(binary);
+                command
+            }
+        };
         command
             .arg("run")
             .arg("--config")
@@ -59,62 +65,42 @@ impl Product {
             .arg(data)
             .args(["--events-addr", &events.to_string()])
             .args(["--health-addr", &health.to_string()])
-            .args(["--receiverAddr", "127.0.0.1:0"])
+            .args(["--receiverAddr", &hooks.to_string()])
             .args(["--metrics-addr", &metrics.to_string()])
             .args(["--log-level", "error"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .kill_on_drop(true);
-        let started = Instant::now();
-        let child = command
-            .spawn()
-            .with_context(|| format!("starting {}", binary.display()))?;
-        let pid = child.id().context("the binary ended at once")?;
+            .args(arguments);
         Ok(Self {
-            child,
-            pid,
-            started,
+            process: Running::start(command, &data.with_extension("log"))?,
             events,
+            hooks,
             health,
             metrics,
-            log,
         })
     }
 
     /// Waits until it is ready and has accepted an event, whose number is `probe`.
     pub(crate) async fn started(&mut self, probe: u64) -> anyhow::Result<Startup> {
-        let started = self.started;
+        let started = self.process.started;
         let until = started + START;
+        let (health, events) = (self.health, self.events);
         let both = async {
             tokio::join!(
-                poll(self.health, GET_READY, started, until),
-                poll_event(self.events, probe, started, until)
+                poll(health, GET_READY, started, until),
+                poll_event(events, probe, started, until)
             )
         };
-        let (ready, accepted) = tokio::select! {
-            both = both => both,
-            status = self.child.wait() => {
-                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                let lines: Vec<&str> = log.lines().rev().take(5).collect();
-                anyhow::bail!("the binary ended with {}: {}", status?, lines.join(" / "));
-            }
-        };
+        let (ready, accepted) = self.process.until(both).await?;
         Ok(Startup {
             ready: ready.context("waiting for /readyz")?,
             accepted: accepted.context("waiting for the first 202")?,
         })
     }
 
-    /// Memory now.
-    pub(crate) fn memory(&self) -> anyhow::Result<process::Memory> {
-        process::memory(self.pid)
-    }
-
-    /// Processor time so far.
-    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        process::processor_time(self.pid)
+    /// Asks once whether it is ready.
+    pub(crate) async fn ask(&self) -> anyhow::Result<()> {
+        let mut connection = Connection::open(self.health, &Security::Plain).await?;
+        connection.exchange(GET_READY).await?;
+        Ok(())
     }
 
     /// One of its gauges or counters, if it has it.
@@ -125,13 +111,6 @@ impl Product {
         Ok(String::from_utf8_lossy(&body)
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()))
-    }
-
-    /// Kills it as a power cut would, and waits for its end.
-    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
-        self.child.start_kill()?;
-        self.child.wait().await?;
-        Ok(())
     }
 }
 
@@ -168,13 +147,14 @@ async fn poll_event(
     started: Instant,
     until: Instant,
 ) -> anyhow::Result<Duration> {
-    let mut template = RequestTemplate::new();
     let stamp = Stamp {
         object: 0,
         number,
         sent: Duration::ZERO,
     };
-    poll(address, template.stamped(stamp), started, until).await
+    let mut request = Vec::new();
+    event::requests(event::PREFIX).write(stamp, &mut request);
+    poll(address, &request, started, until).await
 }
 
 /// An address on loopback that is free now.

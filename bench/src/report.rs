@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::conditions::Conditions;
-use crate::figure::{Figure, Verdict, number};
+use crate::figure::{Figure, PEER, Verdict, number};
 
 /// A report in Markdown.
 pub(crate) fn markdown(conditions: &Conditions, figures: &[Figure], errors: &[String]) -> String {
@@ -17,9 +17,12 @@ pub(crate) fn markdown(conditions: &Conditions, figures: &[Figure], errors: &[St
         line(&mut text, &[name, value]);
     }
     text.push_str("\n## Figures\n\n");
-    text.push_str("| Figure | Measured | Budget | | Floor of the same run | Runs |\n");
-    text.push_str("|---|---:|---:|---|---|---|\n");
+    text.push_str("| Figure | Fanfare | Budget | | Floor | Alertmanager | Runs |\n");
+    text.push_str("|---|---:|---:|---|---|---:|---|\n");
     for figure in figures {
+        if figure.id.starts_with(PEER) {
+            continue;
+        }
         let unit = figure.unit;
         let measured = format!("{} {unit}", number(figure.value));
         let budget = figure
@@ -33,6 +36,8 @@ pub(crate) fn markdown(conditions: &Conditions, figures: &[Figure], errors: &[St
         let floor = figure.floor.as_ref().map_or_else(String::new, |floor| {
             format!("{} {unit} ({})", number(floor.value), floor.what)
         });
+        let peer = peer(figures, &figure.id)
+            .map_or_else(String::new, |peer| format!("{} {unit}", number(peer.value)));
         let runs: Vec<String> = figure.runs.iter().copied().map(number).collect();
         let runs = if runs.len() > 1 {
             runs.join(" · ")
@@ -41,7 +46,9 @@ pub(crate) fn markdown(conditions: &Conditions, figures: &[Figure], errors: &[St
         };
         line(
             &mut text,
-            &[&figure.id, &measured, &budget, verdict, &floor, &runs],
+            &[
+                &figure.id, &measured, &budget, verdict, &floor, &peer, &runs,
+            ],
         );
     }
     if !errors.is_empty() {
@@ -53,6 +60,13 @@ pub(crate) fn markdown(conditions: &Conditions, figures: &[Figure], errors: &[St
         }
     }
     text
+}
+
+/// The same figure of Alertmanager.
+pub(crate) fn peer<'a>(figures: &'a [Figure], id: &str) -> Option<&'a Figure> {
+    figures
+        .iter()
+        .find(|figure| figure.id.strip_prefix(PEER) == Some(id))
 }
 
 #[derive(Serialize)]
@@ -92,16 +106,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_has_budget_verdict_floor_and_all_runs() {
+    fn a_row_has_budget_verdict_floor_peer_and_all_runs() {
         let conditions = Conditions(vec![("cores".to_owned(), "2".to_owned())]);
         let mut figure = Figure::higher("accept/rate", 12_000.0, "/s")
             .budget(20_000.0)
             .floor(150_000.0, "bare 202 server");
         figure.runs = vec![11_000.0, 12_000.0, 13_000.0];
-        let text = markdown(&conditions, &[figure], &["queue: too late".to_owned()]);
+        let peer = Figure::higher(format!("{PEER}accept/rate"), 9000.0, "/s");
+        let text = markdown(
+            &conditions,
+            &[figure, peer],
+            &["queue: too late".to_owned()],
+        );
+        assert!(!text.contains(PEER));
         assert!(text.contains("| cores | 2 |"));
         assert!(text.contains(
-            "| accept/rate | 12,000 /s | 20,000 /s | short | 150,000 /s (bare 202 server) | 11,000 · 12,000 · 13,000 |"
+            "| accept/rate | 12,000 /s | 20,000 /s | short | 150,000 /s (bare 202 server) | 9,000 /s | 11,000 · 12,000 · 13,000 |"
         ));
         assert!(text.contains("- queue: too late"));
     }

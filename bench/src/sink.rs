@@ -163,6 +163,12 @@ impl Sink {
         latency.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Forgets the times so far, such as those of a warm-up.
+    pub(crate) fn forget_latency(&self) {
+        let latency = self.shared.latency.lock();
+        *latency.unwrap_or_else(PoisonError::into_inner) = Histogram::default();
+    }
+
     /// Waits until so many different events were delivered; answers whether they were in time.
     pub(crate) async fn wait_for(&self, different: u64, time: Duration) -> bool {
         let until = Instant::now() + time;

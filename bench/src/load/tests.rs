@@ -1,12 +1,14 @@
 //! The load generator against a server that counts.
 
 use super::*;
+use crate::event;
 use crate::sink::{Mode, Sink};
 
 fn target(sink: &Sink, accepted: Option<Arc<Ledger>>) -> Target {
     Target {
         address: sink.address(),
         security: sink.client(),
+        requests: event::requests(event::PREFIX),
         connections: 4,
         epoch: sink.epoch(),
         first_number: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::figure::Figure;
+use crate::figure::{Figure, percentiles};
 use crate::floor::Floors;
 use crate::load::{self, Target};
 use crate::manifests::Alerts;
@@ -12,9 +12,9 @@ use super::rig::TIMEOUT;
 use super::{Laboratory, RATE, Rig};
 
 /// Events before the measurement, so that files, caches and connections exist.
-const WARM_UP: u64 = 5000;
+pub(crate) const WARM_UP: u64 = 5000;
 /// Number of the first measured event of each object.
-const FIRST: u64 = 1_000_000;
+pub(crate) const FIRST: u64 = 1_000_000;
 
 /// As many as it takes.
 pub(crate) async fn saturated(
@@ -27,25 +27,31 @@ pub(crate) async fn saturated(
         ("hanging", Mode::Hanging, Alerts::ByName(1)),
     ] {
         let (rig, target) = warm(laboratory, "accept-saturated", mode, alerts).await?;
-        let before = rig.product.processor_time()?;
+        let before = rig.product.process.processor_time()?;
         let time = Duration::from_secs(laboratory.seconds);
         let outcome = load::saturate(&target, u64::MAX, time).await?;
-        let used = rig.product.processor_time()?.saturating_sub(before);
+        let used = rig.product.process.processor_time()?.saturating_sub(before);
         let id = |what: &str| format!("accept-saturated/{variant}/{what}");
         figures.extend([
             Figure::higher(id("accepted"), outcome.rate(), "/s")
                 .budget(20_000.0)
                 .floor(floors.accepts, "bare 202 server"),
-            Figure::lower(id("p50"), outcome.latency.milliseconds(0.5), "ms"),
-            Figure::lower(id("p99"), outcome.latency.milliseconds(0.99), "ms"),
             Figure::lower(id("not-accepted"), count(outcome.lost()), "events"),
             Figure::lower(
                 id("cpu-per-1000"),
                 per_thousand(used, outcome.accepted),
                 "s",
             ),
-            Figure::lower(id("resident-peak"), rig.product.memory()?.peak, "MB"),
+            Figure::lower(
+                id("resident-peak"),
+                rig.product.process.memory()?.peak,
+                "MB",
+            ),
         ]);
+        figures.extend(percentiles(
+            &format!("accept-saturated/{variant}"),
+            &outcome.latency,
+        ));
         rig.end().await?;
     }
     Ok(figures)
@@ -64,16 +70,19 @@ pub(crate) async fn on_schedule(
     ] {
         let (rig, target) = warm(laboratory, "accept-5000", mode, Alerts::ByName(1)).await?;
         let events = u64::from(RATE) * laboratory.seconds;
+        let before = rig.product.process.processor_time()?;
         let outcome = load::on_schedule(&target, RATE, events).await?;
+        let used = rig.product.process.processor_time()?.saturating_sub(before);
         let id = |what: &str| format!("accept-5000/{variant}/{what}");
-        for (what, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-            let value = outcome.latency.milliseconds(share);
-            let mut figure = Figure::lower(id(what), value, "ms");
-            if mode == Mode::Hanging && what == "p99" {
+        let scenario = format!("accept-5000/{variant}");
+        for (mut figure, floor) in percentiles(&scenario, &outcome.latency)
+            .into_iter()
+            .zip(percentiles("floor", &floors.latency))
+        {
+            if mode == Mode::Hanging && figure.id.ends_with("/p99") {
                 figure = figure.budget(5.0);
             }
-            let floor = floors.latency.milliseconds(share);
-            figures.push(figure.floor(floor, "bare 202 server"));
+            figures.push(figure.floor(floor.value, "bare 202 server"));
         }
         figures.push(Figure::lower(
             id("not-accepted"),
@@ -81,15 +90,22 @@ pub(crate) async fn on_schedule(
             "events",
         ));
         figures.push(Figure::lower(
+            id("cpu-per-1000"),
+            per_thousand(used, outcome.accepted),
+            "s",
+        ));
+        figures.push(Figure::lower(
             id("resident-peak"),
-            rig.product.memory()?.peak,
+            rig.product.process.memory()?.peak,
             "MB",
         ));
         if mode == Mode::Healthy {
-            let latency = rig.sink.latency();
-            for (what, share) in [("end-to-end/p50", 0.5), ("end-to-end/p99", 0.99)] {
-                figures.push(Figure::lower(id(what), latency.milliseconds(share), "ms"));
-            }
+            // The load waits for answers, not for arrivals.
+            rig.sink
+                .wait_for(WARM_UP + 1 + outcome.accepted, Duration::from_secs(20))
+                .await;
+            let id = format!("{scenario}/end-to-end");
+            figures.extend(percentiles(&id, &rig.sink.latency()));
         }
         rig.end().await?;
     }
@@ -107,6 +123,12 @@ async fn warm(
     let target = laboratory.target(rig.product.events);
     load::saturate(&target, WARM_UP, Duration::from_secs(10)).await?;
     rig.planned(Duration::from_secs(10)).await?;
+    if mode == Mode::Healthy && alerts != Alerts::NoneMatches {
+        rig.sink
+            .wait_for(WARM_UP + 1, Duration::from_secs(20))
+            .await;
+        rig.sink.forget_latency();
+    }
     let target = Target {
         first_number: FIRST,
         ..target

@@ -1,4 +1,4 @@
-//! What one event costs with 1, 1,000 and 10,000 Alerts, of which one matches.
+//! What one event costs with 1 to 10,000 Alerts, of which one matches.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ async fn run(
 ) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut costs = Vec::new();
-    for number in [1, 1000, 10_000] {
+    for number in [1, 10, 100, 1000, 10_000] {
         let measured = one(laboratory, name, alerts(number)).await?;
         let id = |what: &str| format!("{name}/{number}/{what}");
         let mut cost = Figure::lower(id("cpu-per-1000"), measured.cost, "s");
@@ -68,7 +68,7 @@ async fn one(laboratory: &Laboratory, name: &str, alerts: Alerts) -> anyhow::Res
     let sink = Sink::plain(Mode::Healthy, laboratory.epoch).await?;
     let rig = Rig::start(laboratory, name, sink, alerts, TIMEOUT).await?;
     rig.sink.wait_for(1, Duration::from_secs(20)).await;
-    let before = rig.product.processor_time()?;
+    let before = rig.product.process.processor_time()?;
     let start = Instant::now();
     let events = EVENTS * laboratory.seconds;
     let target = laboratory.target(rig.product.events);
@@ -77,12 +77,12 @@ async fn one(laboratory: &Laboratory, name: &str, alerts: Alerts) -> anyhow::Res
     let limit = Duration::from_secs(laboratory.seconds * 4 + 20);
     rig.sink.wait_for(outcome.accepted + 1, limit).await;
     let elapsed = start.elapsed();
-    let used = rig.product.processor_time()?.saturating_sub(before);
+    let used = rig.product.process.processor_time()?.saturating_sub(before);
     let different = rig.sink.ledger().totals().different;
     let measured = Measured {
         cost: per_thousand(used, outcome.accepted),
         rate: count(different) / elapsed.as_secs_f64(),
-        peak: rig.product.memory()?.peak,
+        peak: rig.product.process.memory()?.peak,
         ready: rig.startup.ready.as_secs_f64() * 1000.0,
         missing: count((outcome.accepted + 1).saturating_sub(different)),
     };

@@ -13,7 +13,7 @@ use super::rig::TIMEOUT;
 use super::{Laboratory, Rig};
 
 /// Events per second of the load's length; about what is asked for.
-const EVENTS: u64 = 10_000;
+pub(crate) const EVENTS: u64 = 10_000;
 
 /// How it is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +44,14 @@ pub(crate) async fn run(
     // The probe of the start comes first.
     rig.sink.wait_for(1, Duration::from_secs(20)).await;
     let probes = rig.sink.delivered();
-    let before = rig.product.processor_time()?;
+    let before = rig.product.process.processor_time()?;
     let start = Instant::now();
     let target = laboratory.target(rig.product.events);
     let time = Duration::from_secs(laboratory.seconds * 4);
     let outcome = load::saturate(&target, EVENTS * laboratory.seconds, time).await?;
     let limit = Duration::from_secs(laboratory.seconds * 4 + 20);
     let all = rig.sink.wait_for(outcome.accepted + probes, limit).await;
-    let used = rig.product.processor_time()?.saturating_sub(before);
+    let used = rig.product.process.processor_time()?.saturating_sub(before);
     let delivered = rig.sink.delivered().saturating_sub(probes);
     let end = if all {
         rig.sink.last()
@@ -67,8 +67,12 @@ pub(crate) async fn run(
             .floor(floor, "kept connections to the sink"),
         Figure::higher(id("accepted-meanwhile"), outcome.rate(), "/s"),
         Figure::lower(id("cpu-per-1000"), per_thousand(used, delivered), "s"),
-        Figure::lower(id("resident-peak"), rig.product.memory()?.peak, "MB")
-            .floor(floors.memory, "bare 202 server"),
+        Figure::lower(
+            id("resident-peak"),
+            rig.product.process.memory()?.peak,
+            "MB",
+        )
+        .floor(floors.memory, "bare 202 server"),
         Figure::note(id("connections"), count(rig.sink.connections()), "opened"),
         Figure::lower(
             id("missing"),

@@ -1,4 +1,4 @@
-//! 100,000 deliveries that wait: memory, restart, drain, order and loss.
+//! 100,000 deliveries that wait, or a million: memory, restart, drain, order and loss.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,23 +8,27 @@ use crate::figure::Figure;
 use crate::floor::Floors;
 use crate::ledger::Ledger;
 use crate::load::{self, Target};
-use crate::manifests::Alerts;
+use crate::manifests::{self, Alerts};
 use crate::sink::{Mode, Sink};
 
 use super::accept::count;
+use super::rig::destination;
 use super::{Laboratory, Rig};
 
 const EVENTS: u64 = 100_000;
+const MANY_EVENTS: u64 = 1_000_000;
 /// A short timeout, so that attempts that hang end soon after the destination heals.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the queue may take to fill, and to drain, the longest pause between probes included.
-const FILL: Duration = Duration::from_mins(2);
-const DRAIN: Duration = Duration::from_mins(4);
+const FILL: Duration = Duration::from_mins(6);
+const DRAIN: Duration = Duration::from_mins(8);
+/// Room for all events and for probes.
+const LIMIT: [&str; 2] = ["--queue-limit", "2000000"];
 
 /// Fills the queue behind a destination that hangs, heals it, and watches it drain.
 pub(crate) async fn drain(laboratory: &Laboratory, floors: &Floors) -> anyhow::Result<Vec<Figure>> {
-    let (rig, accepted) = fill(laboratory, "queue-100k", Mode::Hanging).await?;
-    let memory = rig.product.memory()?;
+    let (rig, accepted) = fill(laboratory, "queue-100k", Mode::Hanging, EVENTS).await?;
+    let memory = rig.product.process.memory()?;
     let mut figures = vec![
         Figure::note(
             "queue-100k/queued",
@@ -41,34 +45,45 @@ pub(crate) async fn drain(laboratory: &Laboratory, floors: &Floors) -> anyhow::R
     Ok(figures)
 }
 
-/// Fills the queue behind a destination that refuses, kills the product, starts it again, heals the
-/// destination, and looks whether everything comes.
+/// A restart with 100,000 events.
 pub(crate) async fn restart(
     laboratory: &Laboratory,
     floors: &Floors,
 ) -> anyhow::Result<Vec<Figure>> {
-    let (rig, accepted) = fill(laboratory, "restart-100k", Mode::Refusing).await?;
-    let rig = rig.kill_and_start(laboratory, EVENTS).await?;
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    let mut figures = vec![
-        Figure::lower("restart-100k/readyz", milliseconds(rig.startup.ready), "ms")
-            .budget(300.0)
-            .floor(floors.ready, "bare 202 server"),
-        Figure::lower(
-            "restart-100k/first-202",
-            milliseconds(rig.startup.accepted),
-            "ms",
-        )
-        .budget(300.0)
-        .floor(floors.ready, "bare 202 server"),
-        Figure::lower(
-            "restart-100k/resident",
-            rig.product.memory()?.resident,
-            "MB",
-        )
-        .budget(100.0),
-    ];
-    figures.extend(heal(&rig, &accepted, 2, "restart-100k", floors).await?);
+    restart_with(laboratory, floors, "restart-100k", EVENTS).await
+}
+
+/// A restart with a million events.
+pub(crate) async fn restart_with_many(
+    laboratory: &Laboratory,
+    floors: &Floors,
+) -> anyhow::Result<Vec<Figure>> {
+    restart_with(laboratory, floors, "restart-1m", MANY_EVENTS).await
+}
+
+/// Fills the queue behind a destination that refuses, kills the product, starts it again, heals the
+/// destination, and looks whether everything comes.
+async fn restart_with(
+    laboratory: &Laboratory,
+    floors: &Floors,
+    name: &str,
+    events: u64,
+) -> anyhow::Result<Vec<Figure>> {
+    let (rig, accepted) = fill(laboratory, name, Mode::Refusing, events).await?;
+    let queued = count(accepted.totals().different);
+    let rig = rig.kill_and_start(laboratory, events).await?;
+    let id = |what: &str| format!("{name}/{what}");
+    let mut figures = vec![Figure::note(id("queued"), queued, "events")];
+    for (what, time) in [
+        ("readyz", rig.startup.ready),
+        ("first-202", rig.startup.accepted),
+    ] {
+        let figure = Figure::lower(id(what), time.as_secs_f64() * 1000.0, "ms");
+        figures.push(figure.budget(300.0).floor(floors.ready, "bare 202 server"));
+    }
+    let resident = rig.product.process.memory()?.resident;
+    figures.push(Figure::lower(id("resident"), resident, "MB").budget(100.0));
+    figures.extend(heal(&rig, &accepted, 2, name, floors).await?);
     rig.end().await?;
     Ok(figures)
 }
@@ -77,9 +92,13 @@ async fn fill(
     laboratory: &Laboratory,
     name: &str,
     mode: Mode,
+    events: u64,
 ) -> anyhow::Result<(Rig, Arc<Ledger>)> {
     let sink = Sink::plain(mode, laboratory.epoch).await?;
-    let rig = Rig::start(laboratory, name, sink, Alerts::ByName(1), TIMEOUT).await?;
+    let rig = Rig::configured(laboratory, name, sink, &LIMIT, |folder, sink| {
+        manifests::write(folder, &destination(sink, TIMEOUT), Alerts::ByName(1))
+    })
+    .await?;
     let accepted = Arc::new(Ledger::new());
     let target = Target {
         // One object per connection, so that we know in which order its events were accepted.
@@ -87,14 +106,14 @@ async fn fill(
         accepted: Some(accepted.clone()),
         ..laboratory.target(rig.product.events)
     };
-    let outcome = load::saturate(&target, EVENTS, FILL).await?;
+    let outcome = load::saturate(&target, events, FILL).await?;
     anyhow::ensure!(
-        outcome.accepted >= EVENTS / 2,
-        "only {} of {EVENTS} events were accepted, {} were not",
+        outcome.accepted >= events / 2,
+        "only {} of {events} events were accepted, {} were not",
         outcome.accepted,
         outcome.lost()
     );
-    rig.planned(Duration::from_mins(1)).await?;
+    rig.planned(FILL).await?;
     Ok((rig, accepted))
 }
 
@@ -135,7 +154,7 @@ async fn heal(
         Figure::lower(id("sent-twice"), count(totals.repeated), "events"),
         Figure::lower(
             id("resident-peak-of-drain"),
-            rig.product.memory()?.peak,
+            rig.product.process.memory()?.peak,
             "MB",
         ),
     ])

@@ -11,7 +11,7 @@ use super::rig::TIMEOUT;
 use super::{Laboratory, Rig};
 
 /// How long a process is left alone before its memory counts as idle.
-const SETTLE: Duration = Duration::from_secs(3);
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 
 /// From starting the process to `/readyz` and to the first accepted event.
 pub(crate) async fn ready(laboratory: &Laboratory, floors: &Floors) -> anyhow::Result<Vec<Figure>> {
@@ -38,7 +38,7 @@ pub(crate) async fn idle(laboratory: &Laboratory, floors: &Floors) -> anyhow::Re
     for (variant, alerts) in variants() {
         let rig = start(laboratory, "idle-memory", alerts).await?;
         tokio::time::sleep(SETTLE).await;
-        let memory = rig.product.memory()?;
+        let memory = rig.product.process.memory()?;
         let mut figure = Figure::lower(
             format!("idle-memory/{variant}/resident"),
             memory.resident,

@@ -1,7 +1,7 @@
 //! A running product with its configuration, its data and its destination.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -22,10 +22,11 @@ pub(crate) struct Rig {
     /// How long the start took.
     pub(crate) startup: Startup,
     folder: PathBuf,
+    arguments: Vec<String>,
 }
 
 impl Rig {
-    /// Starts the product on an empty data directory.
+    /// Starts the product on an empty data directory, with one Provider for the sink.
     pub(crate) async fn start(
         laboratory: &Laboratory,
         name: &str,
@@ -33,23 +34,36 @@ impl Rig {
         alerts: Alerts,
         timeout: Duration,
     ) -> anyhow::Result<Self> {
+        Self::configured(laboratory, name, sink, &[], |folder, sink| {
+            manifests::write(folder, &destination(sink, timeout), alerts)
+        })
+        .await
+    }
+
+    /// Starts the product on an empty data directory, with further arguments and with what
+    /// `configure` writes into its folder.
+    pub(crate) async fn configured(
+        laboratory: &Laboratory,
+        name: &str,
+        sink: Sink,
+        arguments: &[&str],
+        configure: impl FnOnce(&Path, &Sink) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let folder = laboratory.work.join(name);
         if folder.exists() {
             std::fs::remove_dir_all(&folder)
                 .with_context(|| format!("emptying {}", folder.display()))?;
         }
-        let destination = Destination {
-            url: sink.url(),
-            authority: sink.authority(),
-            timeout,
-        };
-        manifests::write(&folder.join("config"), &destination, alerts)?;
-        let (product, startup) = launch(laboratory, &folder, 0).await?;
+        configure(&folder.join("config"), &sink)?;
+        let further = arguments.iter().map(|argument| (*argument).to_owned());
+        let arguments: Vec<String> = further.chain(laboratory.arguments.clone()).collect();
+        let (product, startup) = launch(laboratory, &folder, &arguments, 0).await?;
         Ok(Self {
             product,
             sink,
             startup,
             folder,
+            arguments,
         })
     }
 
@@ -60,8 +74,8 @@ impl Rig {
         laboratory: &Laboratory,
         probe: u64,
     ) -> anyhow::Result<Self> {
-        self.product.kill().await?;
-        let (product, startup) = launch(laboratory, &self.folder, probe).await?;
+        self.product.process.kill().await?;
+        let (product, startup) = launch(laboratory, &self.folder, &self.arguments, probe).await?;
         Ok(Self {
             product,
             startup,
@@ -71,8 +85,8 @@ impl Rig {
 
     /// Waits until all accepted events are planned, as far as the product tells.
     pub(crate) async fn planned(&self, time: Duration) -> anyhow::Result<()> {
-        let until = std::time::Instant::now() + time;
-        while std::time::Instant::now() < until {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
             match self.product.metric("fanfare_journal_unplanned").await? {
                 Some(unplanned) if unplanned > 0.0 => {}
                 _ => break,
@@ -84,21 +98,32 @@ impl Rig {
 
     /// Kills the product and removes its folder.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
-        self.product.kill().await?;
+        self.product.process.kill().await?;
         std::fs::remove_dir_all(&self.folder)
             .with_context(|| format!("removing {}", self.folder.display()))
     }
 }
 
+/// A sink as a destination.
+pub(crate) fn destination(sink: &Sink, timeout: Duration) -> Destination<'_> {
+    Destination {
+        url: sink.url(),
+        authority: sink.authority(),
+        timeout,
+    }
+}
+
 async fn launch(
     laboratory: &Laboratory,
-    folder: &std::path::Path,
+    folder: &Path,
+    arguments: &[String],
     probe: u64,
 ) -> anyhow::Result<(Product, Startup)> {
     let data = folder.join("data");
     std::fs::create_dir_all(&data)?;
     let config = folder.join("config");
-    let mut product = Product::start(&laboratory.fanfare, &config, &data, &laboratory.arguments)?;
+    let (wrapper, binary) = (&laboratory.wrapper, &laboratory.fanfare);
+    let mut product = Product::start(wrapper, binary, &config, &data, arguments)?;
     let startup = product.started(probe).await?;
     Ok((product, startup))
 }

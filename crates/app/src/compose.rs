@@ -5,6 +5,7 @@ pub(crate) mod on_reconcile;
 pub(crate) mod standalone;
 pub(crate) mod webhooks;
 
+mod api_metrics;
 mod identities;
 mod memory;
 mod replicas;

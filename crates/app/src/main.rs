@@ -6,6 +6,7 @@ mod compose;
 mod hints;
 mod lifecycle;
 mod output;
+mod process_metrics;
 mod runtime;
 mod settings;
 mod telemetry;

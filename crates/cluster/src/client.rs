@@ -3,10 +3,14 @@
 //! Building a client makes no request, so it works while the API server is down.
 
 use std::ffi::OsStr;
+use std::sync::Arc;
 
 use http::HeaderValue;
+use kube::client::ClientBuilder;
 use kube::config::{Config, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use thiserror::Error;
+
+use crate::requests::{Observed, RequestObserver};
 
 /// A handle on the API server; clones share its connections.
 pub use kube::Client;
@@ -35,11 +39,12 @@ pub enum ConnectError {
 /// Makes a client: from the files that `KUBECONFIG` names, if it is set (`kubeconfig`), else with the
 /// pod's service account, else from the kubeconfig in the home directory.
 ///
-/// Its [`Client::default_namespace`] is the pod's, or that of the kubeconfig's context. Must be called
-/// within a runtime.
+/// Its [`Client::default_namespace`] is the pod's, or that of the kubeconfig's context. `observer` hears
+/// of every request. Must be called within a runtime.
 pub async fn connect(
     kubeconfig: Option<&OsStr>,
     agent: HeaderValue,
+    observer: Arc<dyn RequestObserver>,
 ) -> Result<Client, ConnectError> {
     let mut config = match kubeconfig.filter(|paths| !paths.is_empty()) {
         Some(paths) => from_files(paths).await.map_err(ConnectError::Kubeconfig)?,
@@ -48,7 +53,9 @@ pub async fn connect(
     // Whoever asks has retries of their own, which know what can wait.
     config.default_retry = false;
     config.headers.push((http::header::USER_AGENT, agent));
-    Client::try_from(config).map_err(|error| ConnectError::Unusable(Box::new(error)))
+    let builder = ClientBuilder::try_from(config);
+    let builder = builder.map_err(|error| ConnectError::Unusable(Box::new(error)))?;
+    Ok(builder.with_layer(&Observed(observer)).build())
 }
 
 async fn from_files(paths: &OsStr) -> Result<Config, Box<KubeconfigError>> {

@@ -14,6 +14,7 @@ use crate::Client;
 use crate::finalizers;
 use crate::follower::{BACKLOG, Follower, Timing, Update};
 use crate::labels::{Labels, following};
+use crate::looks::LookObserver;
 use crate::receivers;
 use crate::recorder::{self, Recorder, Report, Reporter};
 use crate::resource::Scope;
@@ -32,6 +33,9 @@ pub struct Settings {
     pub kinds: Arc<dyn KindDirectory>,
     /// Alerts only take events of objects in their own namespace, and Receivers only name such.
     pub no_cross_namespace_references: bool,
+    /// Whether to watch which Secrets change. If not, Secrets are read again every half minute while
+    /// they are needed, which takes no permission but to get them.
+    pub watch_secrets: bool,
     /// How soon changes are acted upon.
     pub timing: Timing,
 }
@@ -46,6 +50,8 @@ pub struct Companions {
     pub clock: Arc<dyn Clock>,
     /// Whether this process holds the lease: only then it writes to our objects.
     pub is_leader: watch::Receiver<bool>,
+    /// Hears how looks at objects went.
+    pub looks: Arc<dyn LookObserver>,
 }
 
 /// A cluster that is followed.
@@ -129,12 +135,15 @@ impl Cluster {
             suspects: suspect_receivers.clone(),
             inputs: sender.clone(),
             is_leader: companions.is_leader.clone(),
+            reporter: self.reporter.clone(),
+            looks: companions.looks.clone(),
         });
         let keeper = Keeper::new(Parts {
             client: settings.client.clone(),
             inspector: Inspector {
                 check: companions.check,
                 secrets: self.secrets.clone(),
+                looks: companions.looks,
             },
             labels: self.labels.clone(),
             facts: self.facts,
@@ -166,6 +175,7 @@ impl Cluster {
             scope: settings.scope,
             kinds: settings.kinds,
             secrets: self.secrets,
+            watch_secrets: settings.watch_secrets,
             timing: settings.timing,
             world,
             suspects,

@@ -1,5 +1,8 @@
 //! Removes the finalizer that the reference puts on its objects, so that nothing hangs in deletion
 //! once it is not there any more. We have none of our own.
+//!
+//! A reference that still runs puts it back. It is removed again at once where the object is being
+//! deleted, and now and then elsewhere, so that two controllers do not write in turns without end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::Client;
 use crate::object::{Observed, RawObject};
-use crate::recorder::{Report, Reporter};
+use crate::recorder::{Report, Reporter, Subject};
 use crate::resource;
 use crate::status::FIELD_MANAGER;
 use crate::watch::failure_of;
@@ -30,6 +33,9 @@ const AT_ONCE: usize = 4;
 
 /// How soon a failed removal is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// How soon it is removed again where somebody put it back.
+const PUT_BACK: Duration = Duration::from_mins(10);
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,9 +61,9 @@ pub(crate) async fn run(
     mut world: watch::Receiver<Arc<World>>,
     mut is_leader: watch::Receiver<bool>,
 ) {
-    // What was done already, until the watch shows it.
-    let mut done: BTreeMap<(String, ObjectKey), String> = BTreeMap::new();
+    let mut done: BTreeMap<(String, ObjectKey), Removed> = BTreeMap::new();
     let mut again: Option<Instant> = None;
+    let mut is_told = false;
     loop {
         let far = Instant::now() + Duration::from_hours(1);
         tokio::select! {
@@ -70,34 +76,103 @@ pub(crate) async fn run(
             continue;
         }
         let now = world.borrow_and_update().clone();
-        let jobs: Vec<Job> = jobs(&now)
-            .filter(|job| done.get(&job.key()) != Some(&job.observed.resource_version))
-            .collect();
+        let (mut due, mut put_back) = (Vec::new(), None);
+        for job in jobs(&now) {
+            match turn(done.get(&job.key()), &job.observed, Instant::now()) {
+                Turn::Now => due.push(job),
+                Turn::Seen => {}
+                Turn::Later(at) => {
+                    put_back.get_or_insert_with(|| job.observed.key.clone());
+                    again = Some(again.map_or(at, |again| again.min(at)));
+                }
+            }
+        }
+        if let Some(key) = put_back.filter(|_| !std::mem::replace(&mut is_told, true)) {
+            tracing::warn!(
+                logger = "setup",
+                name = key.name,
+                namespace = key.namespace,
+                "a finalizer that was removed is back, so another notification-controller seems to \
+                 run: stop it, for both send notifications; until then the finalizer is removed \
+                 every ten minutes and when an object is deleted"
+            );
+        }
         done.retain(|(_, key), _| {
             now.alerts.contains_key(key)
                 || now.providers.contains_key(key)
                 || now.receivers.contains_key(key)
         });
         let client = &client;
-        let answers: Vec<(Job, bool)> = futures::stream::iter(jobs)
+        let answers: Vec<(Job, Outcome)> = futures::stream::iter(due)
             .map(|job| async move {
-                let is_done = job.carry_out(client).await;
-                (job, is_done)
+                let outcome = job.carry_out(client).await;
+                (job, outcome)
             })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        for (job, is_done) in answers {
-            if !is_done {
-                again = Some(Instant::now() + AGAIN);
+        for (job, outcome) in answers {
+            if outcome == Outcome::Failed {
+                let at = Instant::now() + AGAIN;
+                again = Some(again.map_or(at, |again| again.min(at)));
                 continue;
             }
-            if job.resource.kind == "Alert" {
+            if outcome == Outcome::Removed && job.resource.kind == "Alert" {
                 reporter.tell(migrated(job.observed.key.clone()));
             }
-            done.insert(job.key(), job.observed.resource_version);
+            let removed = Removed {
+                version: job.observed.resource_version.clone(),
+                uid: job.observed.uid.clone(),
+                at: (outcome == Outcome::Removed).then(Instant::now),
+            };
+            done.insert(job.key(), removed);
         }
     }
+}
+
+/// What came of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It is removed.
+    Removed,
+    /// The object changed or is gone; the watch will say more.
+    Outdated,
+    /// Try again later.
+    Failed,
+}
+
+/// The last try at an object.
+struct Removed {
+    /// The version that was looked at.
+    version: String,
+    uid: String,
+    /// When it was removed; `None` if the object had changed meanwhile.
+    at: Option<Instant>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// Remove it.
+    Now,
+    /// It was removed; the watch has not shown it yet.
+    Seen,
+    /// Somebody put it back; not before then.
+    Later(Instant),
+}
+
+fn turn(before: Option<&Removed>, observed: &Observed, now: Instant) -> Turn {
+    let Some(before) = before else {
+        return Turn::Now;
+    };
+    if before.version == observed.resource_version {
+        return Turn::Seen;
+    }
+    let is_same = before.uid == observed.uid && !observed.is_being_deleted;
+    let until = before.at.filter(|_| is_same).map(|at| at + PUT_BACK);
+    until
+        .filter(|until| now < *until)
+        .map_or(Turn::Now, Turn::Later)
 }
 
 struct Job {
@@ -136,8 +211,7 @@ impl Job {
         (self.resource.kind.clone(), self.observed.key.clone())
     }
 
-    /// Whether there is nothing left to do, or the watch will say what.
-    async fn carry_out(&self, client: &Client) -> bool {
+    async fn carry_out(&self, client: &Client) -> Outcome {
         let key = &self.observed.key;
         let api: Api<RawObject> =
             Api::namespaced_with(client.clone(), &key.namespace, &self.resource);
@@ -162,12 +236,12 @@ impl Job {
                     namespace = key.namespace,
                     "removed the finalizer of Flux's notification-controller"
                 );
-                return true;
+                return Outcome::Removed;
             }
             Ok(Err(error)) => {
                 let failure = failure_of(&error);
                 if matches!(failure.status, Some(404 | 409)) {
-                    return true;
+                    return Outcome::Outdated;
                 }
                 failure.reason
             }
@@ -181,14 +255,14 @@ impl Job {
             error = reason,
             "removing a finalizer failed; trying again"
         );
-        false
+        Outcome::Failed
     }
 }
 
 /// The reference's words for the same.
 fn migrated(alert: ObjectKey) -> Report {
     Report {
-        alert,
+        about: Subject::Alert(alert),
         is_warning: false,
         reason: "Migration",
         message: "removed finalizer from Alert to migrate to static Alert".to_owned(),
@@ -216,6 +290,31 @@ mod tests {
             remaining(&observed(&[FINALIZER], false), false),
             Some(vec![])
         );
+    }
+
+    #[test]
+    fn what_was_put_back_waits_unless_it_is_being_deleted_or_another_object() {
+        let now = Instant::now();
+        let before = |at| Removed {
+            version: "1".to_owned(),
+            uid: "u".to_owned(),
+            at,
+        };
+        let seen = |version: &str, uid: &str, is_being_deleted| Observed {
+            resource_version: version.to_owned(),
+            uid: uid.to_owned(),
+            ..observed(&[FINALIZER], is_being_deleted)
+        };
+        let removed = before(Some(now));
+        assert_eq!(turn(None, &seen("1", "u", false), now), Turn::Now);
+        assert_eq!(turn(Some(&removed), &seen("1", "u", true), now), Turn::Seen);
+        let later = now + PUT_BACK;
+        let back = seen("3", "u", false);
+        assert_eq!(turn(Some(&removed), &back, now), Turn::Later(later));
+        assert_eq!(turn(Some(&removed), &back, later), Turn::Now);
+        assert_eq!(turn(Some(&removed), &seen("3", "u", true), now), Turn::Now);
+        assert_eq!(turn(Some(&removed), &seen("3", "v", false), now), Turn::Now);
+        assert_eq!(turn(Some(&before(None)), &back, now), Turn::Now);
     }
 
     #[test]

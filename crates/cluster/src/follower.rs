@@ -76,6 +76,7 @@ pub(crate) struct Follower {
     pub(crate) scope: Scope,
     pub(crate) kinds: Arc<dyn KindDirectory>,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) watch_secrets: bool,
     pub(crate) timing: Timing,
     /// Everybody else who wants to know what there is.
     pub(crate) world: watch::Sender<Arc<World>>,
@@ -178,19 +179,35 @@ impl Follower {
         );
         let to = sender.clone();
         watches.spawn(async move {
-            while to
-                .send(Input::Receivers(receivers.next().await))
-                .await
-                .is_ok()
-            {}
+            let mut is_told = false;
+            loop {
+                let change = receivers.next().await;
+                if let Change::Failed(failure) = &change
+                    && failure.is_forbidden()
+                    && !std::mem::replace(&mut is_told, true)
+                {
+                    tracing::error!(
+                        logger = "setup",
+                        error = failure.reason,
+                        "Receivers cannot be read: events are taken and sent as ever, but every \
+                         webhook is answered 503 until the ServiceAccount may list and watch \
+                         receivers.notification.toolkit.fluxcd.io"
+                    );
+                }
+                if to.send(Input::Receivers(change)).await.is_err() {
+                    return;
+                }
+            }
         });
-        watches.spawn(secret_watch::run(
-            self.client.clone(),
-            self.scope.clone(),
-            self.secrets.clone(),
-            self.world.subscribe(),
-            sender.clone(),
-        ));
+        if self.watch_secrets {
+            watches.spawn(secret_watch::run(
+                self.client.clone(),
+                self.scope.clone(),
+                self.secrets.clone(),
+                self.world.subscribe(),
+                sender.clone(),
+            ));
+        }
     }
 
     /// Takes in what else there is until nothing happens for a while.

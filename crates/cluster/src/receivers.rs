@@ -22,6 +22,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Client;
 use crate::follower::Input;
+use crate::looks::{LookObserver, LookResult, LookedAt};
+use crate::recorder::Reporter;
 use crate::secrets::Secrets;
 use crate::suspects::Suspects;
 use crate::world::{ReceiverRecord, World};
@@ -81,6 +83,9 @@ pub(crate) struct Parts {
     /// Where findings go.
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) is_leader: watch::Receiver<bool>,
+    /// Tells owners what became of their Receivers.
+    pub(crate) reporter: Reporter,
+    pub(crate) looks: Arc<dyn LookObserver>,
 }
 
 /// Keeps what is known of Receivers true.
@@ -114,7 +119,7 @@ struct Finding {
 impl Keeper {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            statuses: Statuses::new(parts.client.clone()),
+            statuses: Statuses::new(parts.client.clone(), parts.reporter.clone()),
             world: Arc::default(),
             seen: BTreeMap::new(),
             are_all_known: false,
@@ -173,6 +178,7 @@ impl Keeper {
             .collect();
         for key in &gone {
             self.seen.remove(key);
+            self.parts.looks.gone(LookedAt::Receiver, key);
         }
         self.statuses.only(exists);
         gone.into_iter().map(ReceiverUpdate::Remove).collect()
@@ -182,10 +188,17 @@ impl Keeper {
     async fn look(&mut self) -> Vec<(ObjectKey, Finding)> {
         let suspects = self.parts.suspects.take();
         let due = self.due(&suspects);
-        let secrets = &self.parts.secrets;
+        let (secrets, observer) = (&self.parts.secrets, &self.parts.looks);
         let looks: Vec<_> = futures::stream::iter(due)
             .map(|(key, record)| async move {
+                let started = Instant::now();
                 let finding = look_at(&record, secrets).await;
+                let result = match &finding {
+                    Some(Finding { path: Ok(_), .. }) => LookResult::Well,
+                    Some(_) if record.checked.is_err() => LookResult::Broken,
+                    _ => LookResult::Troubled,
+                };
+                observer.looked(LookedAt::Receiver, &key, started.elapsed(), result);
                 (key, record, finding)
             })
             .buffer_unordered(AT_ONCE)

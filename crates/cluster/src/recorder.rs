@@ -1,7 +1,8 @@
-//! Tells owners of Alerts through Kubernetes Events what went wrong.
+//! Tells owners of Alerts through Kubernetes Events what went wrong, and owners of Receivers what
+//! became of theirs.
 //!
 //! Plain core/v1 Events, created and patched, since that is what Flux's role grants. What repeats is
-//! counted in one Event; there is a bound on how many an Alert gets. Texts are bounded, and redacted
+//! counted in one Event; there is a bound on how many an object gets. Texts are bounded, and redacted
 //! before they come here.
 
 mod series;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use api::{GROUP, ObjectKey};
 use domain::delivery::{DeliveryState, FailureClass};
 use domain::ports::{Clock, Notice};
+use domain::receiver::status::Notice as ReceiverNotice;
 use jiff::Timestamp;
+use kube::core::ApiResource;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -43,10 +46,41 @@ const TELLING_ATTEMPTS: u32 = 5;
 /// Who reports; the same name as the reference's, for those who filter by it.
 const COMPONENT: &str = "notification-controller";
 
-/// Something to tell the owner of an Alert.
+/// An object whose owner is told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Subject {
+    Alert(ObjectKey),
+    Receiver(ObjectKey),
+}
+
+impl Subject {
+    fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Alert(key) | Self::Receiver(key) => key,
+        }
+    }
+
+    fn resource(&self) -> ApiResource {
+        match self {
+            Self::Alert(_) => resource::alerts(),
+            Self::Receiver(_) => resource::receivers(),
+        }
+    }
+
+    /// Its uid, if it exists.
+    fn uid(&self, world: &World) -> Option<String> {
+        let observed = match self {
+            Self::Alert(key) => world.alerts.get(key).map(|record| &record.observed),
+            Self::Receiver(key) => world.receivers.get(key).map(|record| &record.observed),
+        };
+        observed.map(|observed| observed.uid.clone())
+    }
+}
+
+/// Something to tell the owner of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
-    pub(crate) alert: ObjectKey,
+    pub(crate) about: Subject,
     pub(crate) is_warning: bool,
     pub(crate) reason: &'static str,
     pub(crate) message: String,
@@ -85,11 +119,21 @@ impl Report {
             )
         };
         Some(Self {
-            alert: notice.delivery.alert.clone(),
+            about: Subject::Alert(notice.delivery.alert.clone()),
             is_warning: true,
             reason: "NotificationDispatchFailed",
             message: cut(message),
         })
+    }
+
+    /// What to tell of a Receiver that was looked at.
+    pub(crate) fn of_receiver(receiver: &ObjectKey, notice: ReceiverNotice) -> Self {
+        Self {
+            about: Subject::Receiver(receiver.clone()),
+            is_warning: notice.is_warning,
+            reason: notice.reason,
+            message: cut(notice.message),
+        }
     }
 }
 
@@ -135,15 +179,15 @@ impl Recorder {
     ) {
         let mut ledger = Ledger::default();
         while let Some(report) = self.reports.recv().await {
-            let known = world.borrow().alerts.get(&report.alert).cloned();
-            let Some(record) = known else { continue };
+            let known = report.about.uid(&world.borrow());
+            let Some(uid) = known else { continue };
             let now = clock.now();
             let step = ledger.note(&report, now);
-            let path = format!("/api/v1/namespaces/{}/events", report.alert.namespace);
+            let path = format!("/api/v1/namespaces/{}/events", report.about.key().namespace);
             let written = match &step {
                 Step::Nothing => continue,
                 Step::Create(name) => {
-                    let event = event(&report, name, &record.observed.uid, now);
+                    let event = event(&report, name, &uid, now);
                     send(&client, http::Method::POST, &path, &event).await
                 }
                 Step::Count(name, count) => {
@@ -197,15 +241,16 @@ async fn send(
 }
 
 fn event(report: &Report, name: &str, uid: &str, now: Timestamp) -> Value {
+    let (key, resource) = (report.about.key(), report.about.resource());
     json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": report.alert.namespace},
+        "metadata": {"name": name, "namespace": key.namespace},
         "involvedObject": {
-            "apiVersion": format!("{GROUP}/{}", resource::alerts().version),
-            "kind": "Alert",
-            "namespace": report.alert.namespace,
-            "name": report.alert.name,
+            "apiVersion": format!("{GROUP}/{}", resource.version),
+            "kind": resource.kind,
+            "namespace": key.namespace,
+            "name": key.name,
             "uid": uid,
         },
         "type": if report.is_warning { "Warning" } else { "Normal" },

@@ -48,6 +48,8 @@ pub(crate) struct World {
     has_alerts: bool,
     /// Receivers need not be known for planning, nor Alerts for answering webhooks.
     pub(crate) has_receivers: bool,
+    /// How often the server said that there is no such kind as Receivers.
+    receivers_denied: u32,
 }
 
 /// What changes of the world mean for planning and delivering.

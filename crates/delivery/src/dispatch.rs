@@ -22,7 +22,7 @@ use crate::worker::Command;
 
 /// Events per commit: enough to share an fsync, few enough not to keep events waiting that arrive
 /// meanwhile.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 /// Events planned between giving other tasks a turn.
 const EVENTS_PER_TURN: usize = 16;

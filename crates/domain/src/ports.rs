@@ -271,7 +271,7 @@ pub enum KeepError {
 pub trait KeptCalls: Send + Sync {
     /// Keeps a call; it is on the medium when this returns. A call without content is kept once per
     /// Receiver, however often it comes.
-    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>>;
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<KeptCallId, KeepError>>;
 
     /// Calls that are due, oldest first.
     fn due_calls(

@@ -41,9 +41,6 @@ use crate::tunnel;
 /// The most of a response's head that is read.
 const LONGEST_HEAD: usize = 64 * 1024;
 
-/// The most header fields of a response.
-const MOST_HEADERS: usize = 128;
-
 /// The most of a redirect's body that is read to keep its connection.
 const LONGEST_REDIRECT_BODY: usize = 4 * 1024;
 
@@ -293,7 +290,6 @@ impl Client {
                 .pool_idle_timeout(self.idle_timeout)
                 .pool_max_idle_per_host(self.max_idle_per_host)
                 .http1_max_buf_size(LONGEST_HEAD)
-                .http1_max_headers(MOST_HEADERS)
                 .build(self.connector(route, proxy))
         })
     }

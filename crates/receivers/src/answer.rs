@@ -20,12 +20,13 @@ use crate::authenticator::Authenticator;
 use crate::bursts::Bursts;
 use crate::call::{Call, header};
 use crate::kept;
-use crate::metrics::Metrics;
+use crate::metrics::{Completeness, Metrics};
 use crate::oidc::KeyStore;
 use crate::payload::Payload;
 use crate::reconcile::{Content, Reconciler, Report};
 use crate::rejection::Rejection;
-use crate::signature::SignaturePolicy;
+use crate::screening::{Possible, Screening};
+use crate::signature::{BodyCheck, SignaturePolicy};
 use crate::table::{Found, Service, Table};
 
 /// Bodies up to this size are read without further ado.
@@ -112,6 +113,7 @@ impl Hooks {
     /// Puts it together; no I/O.
     pub fn new(ports: HooksPorts, settings: HooksSettings, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
+        registry.register_collector(Box::new(Completeness(ports.table.clone())));
         let HooksPorts {
             table,
             resources,
@@ -139,6 +141,11 @@ impl Hooks {
         }
     }
 
+    /// Whether all Receivers are known, so that an unknown path belongs to none.
+    pub fn knows_all(&self) -> bool {
+        self.table.is_complete()
+    }
+
     /// The Receivers of what follows `/hook/` in a path.
     pub fn find(&self, digest: &str) -> Vec<Found> {
         PathDigest::parse(digest).map_or_else(Vec::new, |digest| {
@@ -146,33 +153,55 @@ impl Hooks {
         })
     }
 
-    /// Those Receivers for which the headers alone do not show that the call is not genuine.
-    pub fn screen(&self, found: Vec<Found>, headers: &HeaderMap) -> Vec<Found> {
-        let is_possible = |found: &Found| {
-            let screened = self.authenticator.screen(found, headers);
-            screened
-                .map_err(|rejection| self.reject(found, &rejection))
-                .is_ok()
+    /// Turns away the Receivers for which the headers alone show that the call is not genuine, and
+    /// says what is to be done with the body. `decoy` is a key that nobody knows, for work that is done
+    /// for nothing: it takes a caller without proof the same, whether or not the path is known.
+    pub fn screen(&self, found: Vec<Found>, headers: &HeaderMap, decoy: &[u8]) -> Screening {
+        let is_known = !found.is_empty();
+        if !is_known {
+            self.authenticator.screen_for_nobody(headers, decoy);
+        }
+        let is_possible = |found: Found| match self.authenticator.screen(&found, headers) {
+            Ok(checks) => Some(Possible { found, checks }),
+            Err(rejection) => {
+                self.reject(&found, &rejection);
+                None
+            }
         };
-        found.into_iter().filter(is_possible).collect()
+        let possible = found.into_iter().filter_map(is_possible).collect();
+        Screening::new(is_known, possible, headers, decoy)
     }
 
     /// Notes a call to a path that no Receiver has, as far as is known.
-    pub fn unknown(&self) -> Answer {
-        if !self.table.is_complete() {
+    fn unknown(&self) -> Answer {
+        let answer = if self.table.is_complete() {
+            self.metrics.call("", "unknown_path");
+            Answer::UNKNOWN
+        } else {
             self.metrics.call("", "not_ready");
-            return Answer::later(StatusCode::SERVICE_UNAVAILABLE, STARTING);
-        }
-        self.metrics.call("", "unknown_path");
-        Answer::UNKNOWN
+            Answer::later(StatusCode::SERVICE_UNAVAILABLE, STARTING)
+        };
+        // A line, as for a call that is not genuine.
+        tracing::warn!(
+            logger = "receiver-server",
+            "reconciler kind" = "Receiver",
+            status = answer.status.as_u16(),
+            "no receiver has the path of a call"
+        );
+        answer
     }
 
-    /// Answers a call for the Receivers of its path. Should it be genuine for several, all are served
-    /// and the gravest answer counts.
-    pub async fn answer(&self, found: &[Found], call: &Call) -> Answer {
+    /// Answers a call whose whole body passed the screening. Should it be genuine for several
+    /// Receivers of its path, all are served and the gravest answer counts.
+    pub async fn answer(&self, screening: Screening, call: &Call) -> Answer {
+        let is_known = screening.is_known;
+        let possible = screening.finish();
+        if !is_known {
+            return self.unknown();
+        }
         let mut gravest: Option<Answer> = None;
-        for found in found {
-            let answer = self.answer_one(found, call).await;
+        for Possible { found, checks } in possible {
+            let answer = self.answer_one(&found, checks, call).await;
             if answer != Answer::REJECTED
                 && gravest.is_none_or(|known| answer.status > known.status)
             {
@@ -203,9 +232,10 @@ impl Hooks {
         &self.reconciler
     }
 
-    async fn answer_one(&self, found: &Found, call: &Call) -> Answer {
+    async fn answer_one(&self, found: &Found, checks: Vec<BodyCheck>, call: &Call) -> Answer {
         let receiver = &found.receiver;
-        let proven = match self.authenticator.check(found, call).await {
+        let checked = self.authenticator.check(found, checks, &call.headers);
+        let proven = match checked.await {
             Ok(proven) => proven,
             Err(rejection) => return self.reject(found, &rejection),
         };
@@ -320,7 +350,7 @@ impl Hooks {
             due_at: now,
         };
         match self.kept.keep(call).await {
-            Ok(()) => {
+            Ok(_) => {
                 self.say(found, "kept", "the call is kept and will be tried again");
                 Answer::of(StatusCode::ACCEPTED)
             }

@@ -1,10 +1,16 @@
 //! Counters of calls, of requests for reconciliation, and of what was turned away. No label names a
 //! Receiver or a path.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+
+use crate::table::Table;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -77,5 +83,28 @@ impl Metrics {
 
     pub(crate) fn coalesced(&self) {
         self.coalesced.inc();
+    }
+}
+
+/// Whether all Receivers are known, at the time of asking.
+#[derive(Clone)]
+pub(crate) struct Completeness(pub(crate) Arc<Table>);
+
+impl std::fmt::Debug for Completeness {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Completeness")
+    }
+}
+
+impl Collector for Completeness {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> std::fmt::Result {
+        let gauge = ConstGauge::new(i64::from(self.0.is_complete()));
+        let family = encoder.encode_descriptor(
+            "fanfare_receivers_known",
+            "1 if all Receivers have been read, so that an unknown path is answered 404; 0 while it is answered 503",
+            None,
+            EncodeMetric::metric_type(&gauge),
+        )?;
+        EncodeMetric::encode(&gauge, family)
     }
 }

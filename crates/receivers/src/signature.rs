@@ -14,9 +14,12 @@ pub struct SignaturePolicy {
     pub refuse_sha1: bool,
 }
 
+/// Longest token or signature in a header that is looked at; what is longer is none.
+pub(crate) const LONGEST_PROOF: usize = 16 << 10;
+
 /// A signature as it was sent: algorithm and digest.
 pub(crate) struct Signature {
-    algorithm: hmac::Algorithm,
+    algorithm: Algorithm,
     digest: Vec<u8>,
 }
 
@@ -32,44 +35,75 @@ impl Signature {
             .iter()
             .find_map(|name| header(headers, name).filter(|text| !text.is_empty()))
             .ok_or(Rejection::Missing)?;
+        if text.len() > LONGEST_PROOF {
+            return Err(Rejection::Malformed);
+        }
         let (algorithm, digest) = text.split_once('=').ok_or(Rejection::Malformed)?;
-        let algorithm = match algorithm {
-            "sha1" if policy.refuse_sha1 => return Err(Rejection::Algorithm),
-            "sha1" => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            "sha256" => hmac::HMAC_SHA256,
-            "sha512" => hmac::HMAC_SHA512,
-            _ => return Err(Rejection::Algorithm),
-        };
+        let algorithm = Algorithm::named(algorithm).ok_or(Rejection::Algorithm)?;
+        if algorithm == Algorithm::Sha1 && policy.refuse_sha1 {
+            return Err(Rejection::Algorithm);
+        }
         Ok(Self {
             algorithm,
             digest: from_hex(digest).ok_or(Rejection::Malformed)?,
         })
     }
 
-    /// Whether it is the signature of `body` under `key`. An empty key proves nothing.
-    pub(crate) fn verify(&self, key: &[u8], body: &[u8]) -> Result<(), Rejection> {
-        if key.is_empty() {
-            return Err(Rejection::Mismatch);
-        }
-        let key = hmac::Key::new(self.algorithm, key);
-        hmac::verify(&key, body, &self.digest).map_err(|_| Rejection::Mismatch)
+    /// The check whether it is the signature of a body under `key`. An empty key proves nothing.
+    pub(crate) fn check(&self, key: &[u8]) -> Result<BodyCheck, Rejection> {
+        BodyCheck::new(self.algorithm, key, Expected::Bytes(self.digest.clone()))
     }
 }
 
-/// Whether a header is the lower-case hexadecimal HMAC-SHA1 of the body, without a prefix.
-pub(crate) fn verify_plain_sha1(sent: &[u8], key: &[u8], body: &[u8]) -> Result<(), Rejection> {
-    if key.is_empty() {
-        return Err(Rejection::Mismatch);
+/// The check whether a header is the lower-case hexadecimal HMAC-SHA1 of a body, without a prefix.
+pub(crate) fn check_plain_sha1(sent: &[u8], key: &[u8]) -> Result<BodyCheck, Rejection> {
+    if sent.len() > LONGEST_PROOF {
+        return Err(Rejection::Malformed);
     }
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
-    let digest = to_hex(hmac::sign(&key, body).as_ref());
-    same(digest.as_bytes(), sent)
+    BodyCheck::new(Algorithm::Sha1, key, Expected::Hexadecimal(sent.to_vec()))
+}
+
+/// What a signature's bytes are compared with.
+enum Expected {
+    Bytes(Vec<u8>),
+    Hexadecimal(Vec<u8>),
+}
+
+/// A signature that is checked while the body arrives, so that the time between its last byte and the
+/// answer does not depend on its length.
+pub(crate) struct BodyCheck {
+    mac: Mac,
+    expected: Expected,
+}
+
+impl BodyCheck {
+    fn new(algorithm: Algorithm, key: &[u8], expected: Expected) -> Result<Self, Rejection> {
+        if key.is_empty() {
+            return Err(Rejection::Mismatch);
+        }
+        let mac = Mac::new(algorithm, key);
+        Ok(Self { mac, expected })
+    }
+
+    /// Computed over the body so far.
+    pub(crate) fn mac(&mut self) -> &mut Mac {
+        &mut self.mac
+    }
+
+    /// Decides, after the whole body.
+    pub(crate) fn verdict(self) -> Result<(), Rejection> {
+        let computed = self.mac.finish();
+        match self.expected {
+            Expected::Bytes(sent) => same(computed.as_ref(), &sent),
+            Expected::Hexadecimal(sent) => same(to_hex(computed.as_ref()).as_bytes(), &sent),
+        }
+    }
 }
 
 /// Whether a header is the token itself.
 pub(crate) fn verify_token(headers: &HeaderMap, name: &str, token: &[u8]) -> Result<(), Rejection> {
     let sent = header_bytes(headers, name).ok_or(Rejection::Missing)?;
-    if token.is_empty() {
+    if token.is_empty() || sent.len() > LONGEST_PROOF {
         return Err(Rejection::Mismatch);
     }
     // Digests have one length, so that not even that of the token can be found out.
@@ -81,26 +115,66 @@ fn same(left: &[u8], right: &[u8]) -> Result<(), Rejection> {
     constant_time::verify_slices_are_equal(left, right).map_err(|_| Rejection::Mismatch)
 }
 
-/// The work of checking a signature, for calls that have none to check. It is fed as the body arrives.
-pub struct Decoy(hmac::Context);
+/// How a body is signed. The names are those of GitHub's headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// HMAC-SHA1.
+    Sha1,
+    /// HMAC-SHA256.
+    Sha256,
+    /// HMAC-SHA512.
+    Sha512,
+}
 
-impl Decoy {
-    /// Work that is about to be done for nothing.
-    pub fn new(key: &[u8]) -> Self {
-        Self(hmac::Context::with_key(&hmac::Key::new(
-            hmac::HMAC_SHA256,
-            key,
-        )))
+impl Algorithm {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "sha1" => Some(Self::Sha1),
+            "sha256" => Some(Self::Sha256),
+            "sha512" => Some(Self::Sha512),
+            _ => None,
+        }
     }
 
-    /// Another piece of the body.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+    /// The one that a signature header speaks of, right or wrong.
+    pub(crate) fn spoken_of(text: &str) -> Option<Self> {
+        Self::named(text.split_once('=')?.0)
+    }
+}
+
+/// A message authentication code over a body, fed as the body arrives.
+pub(crate) struct Mac {
+    algorithm: Algorithm,
+    context: hmac::Context,
+    bytes: u64,
+}
+
+impl Mac {
+    pub(crate) fn new(algorithm: Algorithm, key: &[u8]) -> Self {
+        let known = match algorithm {
+            Algorithm::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Algorithm::Sha256 => hmac::HMAC_SHA256,
+            Algorithm::Sha512 => hmac::HMAC_SHA512,
+        };
+        Self {
+            algorithm,
+            context: hmac::Context::with_key(&hmac::Key::new(known, key)),
+            bytes: 0,
+        }
     }
 
-    /// Ends it.
-    pub fn finish(self) {
-        let _ = self.0.sign();
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+        self.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    }
+
+    /// Algorithm, and bytes it was fed.
+    pub(crate) fn work(&self) -> (Algorithm, u64) {
+        (self.algorithm, self.bytes)
+    }
+
+    pub(crate) fn finish(self) -> hmac::Tag {
+        self.context.sign()
     }
 }
 
@@ -159,7 +233,20 @@ mod tests {
     ) -> Result<(), Rejection> {
         let mut headers = HeaderMap::new();
         headers.insert("x-signature", HeaderValue::from_str(text).unwrap());
-        Signature::read(&headers, &["x-signature"], policy)?.verify(key, body)
+        let signature = Signature::read(&headers, &["x-signature"], policy)?;
+        verdict(signature.check(key)?, body)
+    }
+
+    fn verdict(mut check: BodyCheck, body: &[u8]) -> Result<(), Rejection> {
+        // However it is cut.
+        let (first, rest) = body.split_at(body.len() / 3);
+        check.mac().update(first);
+        check.mac().update(rest);
+        check.verdict()
+    }
+
+    fn plain(sent: &[u8], key: &[u8], body: &[u8]) -> Result<(), Rejection> {
+        verdict(check_plain_sha1(sent, key)?, body)
     }
 
     #[test]
@@ -199,12 +286,26 @@ mod tests {
     fn an_empty_key_verifies_nothing() {
         let text = format!("sha256={}", independent!(Sha256, b"", BODY));
         assert_eq!(check(&text, b"", BODY, ALL), Err(Rejection::Mismatch));
-        let plain = independent!(Sha1, b"", BODY);
-        assert!(verify_plain_sha1(plain.as_bytes(), b"", BODY).is_err());
+        let sent = independent!(Sha1, b"", BODY);
+        assert!(plain(sent.as_bytes(), b"", BODY).is_err());
         let mut headers = HeaderMap::new();
         assert!(verify_token(&headers, "x-token", b"").is_err());
         headers.insert("x-token", HeaderValue::from_static(""));
         assert!(verify_token(&headers, "x-token", b"").is_err());
+    }
+
+    #[test]
+    fn endless_proofs_are_not_looked_at() {
+        let long = "a".repeat(LONGEST_PROOF + 1);
+        let signature = format!("sha256={long}");
+        assert_eq!(
+            check(&signature, b"t", BODY, ALL),
+            Err(Rejection::Malformed)
+        );
+        assert!(plain(long.as_bytes(), b"t", BODY).is_err());
+        let mut headers = HeaderMap::new();
+        headers.insert("x-token", HeaderValue::from_str(&long).unwrap());
+        assert!(verify_token(&headers, "x-token", long.as_bytes()).is_err());
     }
 
     #[test]
@@ -239,10 +340,10 @@ mod tests {
                 let shorter: String = text.chars().take(text.len() - 2).collect();
                 prop_assert!(check(&shorter, &key, &body, ALL).is_err());
             }
-            let plain = independent!(Sha1, &key, &body);
-            prop_assert!(verify_plain_sha1(plain.as_bytes(), &key, &body).is_ok());
-            prop_assert!(verify_plain_sha1(plain.to_uppercase().as_bytes(), &key, &body).is_err()
-                || plain == plain.to_uppercase());
+            let sent = independent!(Sha1, &key, &body);
+            prop_assert!(plain(sent.as_bytes(), &key, &body).is_ok());
+            prop_assert!(plain(sent.to_uppercase().as_bytes(), &key, &body).is_err()
+                || sent == sent.to_uppercase());
         }
     }
 }

@@ -465,4 +465,37 @@ mod tests {
         let path = token.digest().webhook_path();
         assert!(!shown.contains(path.trim_start_matches("/hook/")));
     }
+
+    /// Who is put in is served at once; only what is not found stays open.
+    #[test]
+    fn a_table_that_is_to_be_filled_serves_who_is_in_it_and_is_complete_when_told() {
+        let table = Table::to_be_filled(OVERLAP);
+        assert!(!table.is_complete());
+        let receiver = receiver("apps", "hook");
+        let token = credentials(&receiver, "t");
+        assert_eq!(service(&table, &token, at(0)), None);
+        table.serve(receiver.clone(), token.clone(), at(0));
+        assert_eq!(service(&table, &token, at(0)), Some(Service::Ready));
+        assert!(!table.is_complete(), "there may be others");
+        table.remove(&receiver.key);
+        assert!(!table.is_complete());
+        table.all_are_known();
+        assert!(table.is_complete());
+        table.serve(receiver, token.clone(), at(1));
+        assert!(table.is_complete(), "once known, always known");
+        let full = Table::new(OVERLAP);
+        assert!(full.is_complete());
+    }
+
+    /// The overlap is that of [`Table::new`].
+    #[test]
+    fn a_table_that_is_to_be_filled_keeps_former_tokens_as_long() {
+        let table = Table::to_be_filled(OVERLAP);
+        let receiver = receiver("apps", "hook");
+        let (old, new) = (credentials(&receiver, "old"), credentials(&receiver, "new"));
+        table.serve(receiver.clone(), old.clone(), at(0));
+        table.serve(receiver, new, at(10));
+        assert_eq!(service(&table, &old, at(609)), Some(Service::Ready));
+        assert_eq!(service(&table, &old, at(610)), None);
+    }
 }

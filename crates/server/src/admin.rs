@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use receivers::Hooks;
 
 use crate::listener::Service;
 
@@ -20,16 +21,19 @@ pub struct Admin {
     metrics: Option<Arc<Mutex<Registry>>>,
     engine: Handle,
     is_ready: Arc<AtomicBool>,
+    /// What the readiness probe tells people about.
+    hooks: Option<Arc<Hooks>>,
 }
 
 impl Admin {
     /// The probe port.
-    pub fn probes(engine: Handle, is_ready: Arc<AtomicBool>) -> Self {
+    pub fn probes(engine: Handle, is_ready: Arc<AtomicBool>, hooks: Arc<Hooks>) -> Self {
         Self {
             probes: true,
             metrics: None,
             engine,
             is_ready,
+            hooks: Some(hooks),
         }
     }
 
@@ -40,7 +44,23 @@ impl Admin {
             metrics: Some(registry),
             engine,
             is_ready: Arc::new(AtomicBool::new(true)),
+            hooks: None,
         }
+    }
+
+    /// Ready means that events are taken. While not all Receivers are known, or may not be known, that
+    /// is still so, and a replica that is taken out of service would take no events either: so it is
+    /// ready, and says what it cannot do yet.
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        let is_ready = self.is_ready.load(Ordering::Relaxed);
+        let knows_receivers = self.hooks.as_ref().is_none_or(|hooks| hooks.knows_all());
+        if is_ready && !knows_receivers {
+            return text(
+                StatusCode::OK,
+                "ok\nReceivers have not been read: webhooks of unknown paths are answered 503\n",
+            );
+        }
+        probe(is_ready, "not ready")
     }
 
     fn answer(&self, path: &str) -> Response<Full<Bytes>> {
@@ -48,9 +68,7 @@ impl Admin {
             "/healthz" | "/healthz/" | "/healthz/ping" if self.probes => {
                 probe(self.engine.is_alive(), "planning or delivering has stalled")
             }
-            "/readyz" | "/readyz/" | "/readyz/ping" if self.probes => {
-                probe(self.is_ready.load(Ordering::Relaxed), "not ready")
-            }
+            "/readyz" | "/readyz/" | "/readyz/ping" if self.probes => self.readiness(),
             "/metrics" => match &self.metrics {
                 Some(registry) => self.expose(registry),
                 None => text(StatusCode::NOT_FOUND, "404 page not found\n"),

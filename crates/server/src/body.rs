@@ -47,12 +47,30 @@ impl BodyBudget {
 
     /// Reads a body of at most `limit` bytes.
     pub(crate) async fn read(&self, body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
-        tokio::time::timeout(LONGEST_READ, self.read_all(body, limit))
+        self.read_each(body, limit, Keeping::Whole, |_| {}).await
+    }
+
+    /// The same; `each` sees the pieces as they arrive. What is not kept takes none of the memory, yet
+    /// is refused where it would have found none.
+    pub(crate) async fn read_each(
+        &self,
+        body: Incoming,
+        limit: usize,
+        keeping: Keeping,
+        each: impl FnMut(&[u8]),
+    ) -> Result<Bytes, BodyError> {
+        tokio::time::timeout(LONGEST_READ, self.read_all(body, limit, keeping, each))
             .await
             .unwrap_or(Err(BodyError::Unreadable))
     }
 
-    async fn read_all(&self, mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
+    async fn read_all(
+        &self,
+        mut body: Incoming,
+        limit: usize,
+        keeping: Keeping,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Bytes, BodyError> {
         let expected = body.size_hint().exact().unwrap_or(0);
         if usize::try_from(expected).unwrap_or(usize::MAX) > limit {
             discard(body).await;
@@ -74,9 +92,17 @@ impl BodyBudget {
                 discard(body).await;
                 return Err(BodyError::TooLarge);
             }
-            if !share.grow(data.len()) {
+            let has_room = match keeping {
+                Keeping::Whole => share.grow(data.len()),
+                Keeping::Nothing => self.has_room(length),
+            };
+            if !has_room {
                 discard(body).await;
                 return Err(BodyError::Overloaded);
+            }
+            each(&data);
+            if keeping == Keeping::Nothing {
+                continue;
             }
             // Most bodies come in one piece and need no copy.
             match &first {
@@ -95,32 +121,20 @@ impl BodyBudget {
             rest.freeze()
         })
     }
+
+    /// Whether a body of that length would find room now.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.most
+    }
 }
 
-/// Reads a body of at most `limit` bytes without keeping it; `each` sees its pieces.
-pub(crate) async fn drain(
-    mut body: Incoming,
-    limit: usize,
-    mut each: impl FnMut(&[u8]),
-) -> Result<(), BodyError> {
-    let draining = async {
-        let mut length = 0;
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| BodyError::Unreadable)?.into_data() else {
-                continue; // trailers
-            };
-            length += data.len();
-            if length > limit {
-                discard(body).await;
-                return Err(BodyError::TooLarge);
-            }
-            each(&data);
-        }
-        Ok(())
-    };
-    tokio::time::timeout(LONGEST_READ, draining)
-        .await
-        .unwrap_or(Err(BodyError::Unreadable))
+/// What of a body is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// All of it.
+    Whole,
+    /// Nothing: the result is empty.
+    Nothing,
 }
 
 async fn discard(mut body: Incoming) {

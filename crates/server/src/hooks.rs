@@ -1,8 +1,9 @@
 //! The webhook port: `/hook/<digest>`, any method.
 //!
 //! The path is a secret, so it is in no log and in no label. A call whose path or headers rule it out
-//! has its body read and thrown away, with the same work as if it were verified, so that neither time
-//! nor memory tells callers apart. Bodies are empty in all answers but the router's own.
+//! has its body read and thrown away, within the same limits and with the same work as if it were
+//! verified, so that neither time nor memory tells callers apart. Bodies are empty in all answers but
+//! the router's own.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,9 +14,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use prometheus_client::registry::Registry;
-use receivers::{Answer, Call, Decoy, Found, Hooks};
+use receivers::{Answer, Call, Hooks, Screening};
 
-use crate::body::{BodyBudget, BodyError, drain};
+use crate::body::{BodyBudget, BodyError, Keeping};
 use crate::listener::Service;
 use crate::metrics::Metrics;
 use crate::path;
@@ -72,35 +73,29 @@ impl HookPort {
             return not_found();
         };
         let found = self.hooks.find(digest);
-        let is_known = !found.is_empty();
-        let possible = self.hooks.screen(found, request.headers());
         let (parts, body) = request.into_parts();
-        if possible.is_empty() {
-            return self.turn_away(body, is_known).await;
-        }
-        match self.budget.read(body, MAX_BODY_BYTES).await {
-            Ok(body) => self.answer(possible, parts.headers, body).await,
-            Err(error) => unreadable(error),
-        }
-    }
-
-    /// Does the work of a verification that fails.
-    async fn turn_away(&self, body: Incoming, is_known: bool) -> Reply {
-        let mut decoy = Decoy::new(&self.decoy);
-        let drained = drain(body, MAX_BODY_BYTES, |bytes| decoy.update(bytes)).await;
-        decoy.finish();
-        match drained {
-            Ok(()) if is_known => empty(StatusCode::BAD_REQUEST),
-            Ok(()) => plain(self.hooks.unknown()),
+        let mut screening = self.hooks.screen(found, &parts.headers, &self.decoy);
+        let keeping = if screening.wants_body() {
+            Keeping::Whole
+        } else {
+            Keeping::Nothing
+        };
+        let reading = self
+            .budget
+            .read_each(body, MAX_BODY_BYTES, keeping, |piece| {
+                screening.update(piece);
+            });
+        match reading.await {
+            Ok(body) => self.answer(screening, parts.headers, body).await,
             Err(error) => unreadable(error),
         }
     }
 
     /// What was begun is seen through, whether or not the sender waits for the answer.
-    async fn answer(&self, found: Vec<Found>, headers: HeaderMap, body: Bytes) -> Reply {
+    async fn answer(&self, screening: Screening, headers: HeaderMap, body: Bytes) -> Reply {
         let hooks = self.hooks.clone();
         let call = Call { headers, body };
-        let answering = tokio::spawn(async move { hooks.answer(&found, &call).await });
+        let answering = tokio::spawn(async move { hooks.answer(screening, &call).await });
         match answering.await {
             Ok(answer) => plain(answer),
             Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::compose;
 use crate::lifecycle::{self, Signals};
+use crate::process_metrics;
 use crate::runtime::{self, SystemClock};
 use crate::settings::ServeArguments;
 
@@ -116,6 +117,7 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let ports = Ports::bind(arguments).await?;
     let mut registry = Registry::default();
+    process_metrics::register(&mut registry);
     let Running {
         engine,
         senders,
@@ -146,7 +148,11 @@ async fn serve(
     tasks.spawn(listener.serve(Arc::new(webhooks), shutdown.clone(), grace));
     let stop_trying = shutdown.clone().cancelled_owned();
     tasks.spawn(hooks.clone().try_kept_calls(stop_trying));
-    let probes = Arc::new(Admin::probes(engine.handle(), is_ready.clone()));
+    let probes = Arc::new(Admin::probes(
+        engine.handle(),
+        is_ready.clone(),
+        hooks.clone(),
+    ));
     tasks.spawn(ports.health.serve(probes, shutdown.clone(), grace));
     if let Some(listener) = ports.metrics {
         let metrics = Arc::new(Admin::metrics(engine.handle(), registry));

@@ -18,6 +18,7 @@ use receivers::{Hooks, HooksPorts, Table};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::api_metrics::ApiMetrics;
 use super::identities;
 use super::replicas::Replicas;
 use super::{Sources, Started, webhooks};
@@ -64,7 +65,8 @@ pub(crate) async fn start(
     registry: &mut Registry,
 ) -> anyhow::Result<InCluster> {
     let scope = scope(arguments.watch_all_namespaces)?;
-    let client = client().await?;
+    let metrics = Arc::new(ApiMetrics::new(registry));
+    let client = client(metrics.clone()).await?;
     let kinds: Arc<dyn KindDirectory> = if gates.object_level_workload_identity {
         Arc::new(ObjectLevelDirectory)
     } else {
@@ -75,6 +77,7 @@ pub(crate) async fn start(
         scope,
         kinds,
         no_cross_namespace_references: arguments.serve.no_cross_namespace_refs,
+        watch_secrets: !gates.disable_config_watchers,
         timing: Timing::default(),
     });
     let catalog = Arc::new(Catalog::default());
@@ -133,15 +136,16 @@ pub(crate) async fn start(
             configured,
             courier,
             is_leader: standing.leads,
+            metrics,
             replicas,
         },
     })
 }
 
-async fn client() -> anyhow::Result<Client> {
+async fn client(metrics: Arc<ApiMetrics>) -> anyhow::Result<Client> {
     let agent = HeaderValue::from_static(concat!("fanfare/", env!("CARGO_PKG_VERSION")));
     let kubeconfig = settings::environment("KUBECONFIG");
-    cluster::connect(kubeconfig.as_deref(), agent)
+    cluster::connect(kubeconfig.as_deref(), agent, metrics)
         .await
         .context("finding the API server")
 }
@@ -189,6 +193,7 @@ pub(crate) struct Following {
     configured: watch::Sender<bool>,
     courier: Arc<Courier>,
     is_leader: watch::Receiver<bool>,
+    metrics: Arc<ApiMetrics>,
     replicas: Replicas,
 }
 
@@ -201,6 +206,7 @@ impl Following {
             tallies: Arc::new(engine.clone()),
             clock: Arc::new(SystemClock),
             is_leader: self.is_leader,
+            looks: self.metrics,
         };
         let replicas_shutdown = shutdown.clone();
         let stop = async move { shutdown.cancelled().await };

@@ -109,7 +109,9 @@ pub(crate) struct ControllerArguments {
           help_heading = "Leader election")]
     pub(crate) leader_election_retry_period: Duration,
 
-    /// Feature gates: `NAME=true`, separated by commas
+    /// Feature gates: `NAME=true`, separated by commas. `ObjectLevelWorkloadIdentity` lets Providers name a
+    /// `ServiceAccount`; with `DisableConfigWatchers` Secrets are not watched but read again every half
+    /// minute; `CacheSecretsAndConfigMaps` is taken for compatibility
     #[arg(
         long,
         value_name = "GATES",
@@ -152,7 +154,7 @@ pub(crate) enum EventsAuth {
 pub(crate) struct FeatureGates {
     /// Serve Secrets from a cluster-wide cache; ours is by name, so this changes nothing.
     pub(crate) cache_secrets_and_config_maps: bool,
-    /// No Secret watch for Receivers; theirs is the one of Providers, so this changes nothing.
+    /// Secrets are not watched but read again every half minute, those of Providers too.
     pub(crate) disable_config_watchers: bool,
     /// Providers may name a `ServiceAccount`.
     pub(crate) object_level_workload_identity: bool,

@@ -181,6 +181,29 @@ async fn a_call_whose_call_back_fails_is_kept_over_a_crash_and_tried_again() {
     .await;
 }
 
+/// The second call is covered by what is asked at the end of the moment, which a crash must not lose.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_burst_survives_a_crash() {
+    let folder = Folder::new();
+    folder.write("receiver.yaml", RECEIVER);
+    folder.write("secret.yaml", &secret("hook-token", &[("token", "t0ken")]));
+    let asked = folder.file("asked", "");
+    let command = format!("echo $FANFARE_NAME >> {asked}");
+    let fanfare = folder.start(&["--on-reconcile", &command]);
+    let path = path("t0ken");
+    assert_eq!(call(&fanfare, &path, "t0ken", "1", PUSH).await, 200);
+    assert_eq!(call(&fanfare, &path, "t0ken", "2", PUSH).await, 200);
+    fanfare.kill();
+    let fanfare = folder.start(&["--on-reconcile", &command]);
+    until("it is asked for after the crash", async || {
+        std::fs::read_to_string(&asked).unwrap() == "shop\nshop\n"
+    })
+    .await;
+    fanfare.terminate();
+    let stored = text(&all_bytes(&folder.data()));
+    assert!(!stored.contains("t0ken"), "no token is stored");
+}
+
 /// T36.
 #[tokio::test(flavor = "multi_thread")]
 async fn neither_paths_nor_tokens_are_logged_or_counted() {

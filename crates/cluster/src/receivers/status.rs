@@ -1,10 +1,10 @@
-//! Writes the status of Receivers, if it would differ.
+//! Writes the status of Receivers, if it would differ, and tells their owners when it did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::ObjectKey;
-use domain::receiver::status::{Facts, ReceiverStatus, decide};
+use domain::receiver::status::{Facts, Notice, ReceiverStatus, decide};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Finding, Seen};
 use crate::Client;
+use crate::recorder::{Report, Reporter};
 use crate::resource;
 use crate::status::conditions;
 use crate::status::writing::{Writer, Written};
@@ -38,6 +39,7 @@ const OURS: [&str; 4] = [
 /// Writes statuses and remembers what it wrote.
 pub(super) struct Statuses {
     writer: Writer,
+    reporter: Reporter,
     written: BTreeMap<ObjectKey, (Instant, Value)>,
     due: BTreeSet<ObjectKey>,
     later: BTreeMap<ObjectKey, Instant>,
@@ -46,9 +48,10 @@ pub(super) struct Statuses {
 }
 
 impl Statuses {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, reporter: Reporter) -> Self {
         Self {
             writer: Writer::new(client),
+            reporter,
             written: BTreeMap::new(),
             due: BTreeSet::new(),
             later: BTreeMap::new(),
@@ -103,26 +106,30 @@ impl Statuses {
             let Some(finding) = &seen.finding else {
                 continue;
             };
-            let status = desired(&seen.record, finding, now);
+            let (status, notice) = desired(&seen.record, finding, now);
             if status != seen.record.observed.status && self.is_time(&key, &status) {
-                writes.push((seen.record.observed.clone(), status));
+                writes.push((seen.record.observed.clone(), status, notice));
             }
         }
         let writer = &self.writer;
         let answers: Vec<_> = futures::stream::iter(writes)
-            .map(|(observed, status)| async move {
+            .map(|(observed, status, notice)| async move {
                 let patch = conditions::patch(&observed.status, &status);
                 let written = writer.write(&resource::receivers(), &observed, patch).await;
-                (observed.key, status, written)
+                (observed.key, status, notice, written)
             })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
         let now = Instant::now();
-        for (key, status, written) in answers {
+        for (key, status, notice, written) in answers {
             self.later.remove(&key);
             match written {
                 Written::Yes => {
+                    // The reference tells at every interval, too, although nothing changed.
+                    if let Some(notice) = notice {
+                        self.reporter.tell(Report::of_receiver(&key, notice));
+                    }
                     self.written.insert(key, (now, status));
                 }
                 Written::Failed => {
@@ -148,8 +155,8 @@ impl Statuses {
     }
 }
 
-/// The status that a Receiver should have; what is not ours in it stays.
-fn desired(record: &ReceiverRecord, finding: &Finding, now: Timestamp) -> Value {
+/// The status that a Receiver should have, and what its owner is told; what is not ours in it stays.
+fn desired(record: &ReceiverRecord, finding: &Finding, now: Timestamp) -> (Value, Option<Notice>) {
     let observed = &record.observed;
     // What cannot be read is written anew.
     let previous: ReceiverStatus =
@@ -172,5 +179,5 @@ fn desired(record: &ReceiverRecord, finding: &Finding, now: Timestamp) -> Value 
     if let Ok(Value::Object(ours)) = serde_json::to_value(&decision.status) {
         status.extend(ours);
     }
-    Value::Object(status)
+    (Value::Object(status), decision.notice)
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use api::ObjectKey;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Report;
+use super::{Report, Subject};
 
 /// Series remembered at once.
 const MOST_SERIES: usize = 1024;
@@ -18,10 +17,10 @@ const COUNT_EVERY: Duration = Duration::from_mins(1);
 /// API servers keep Events for an hour; a series older than this begins anew.
 const LONGEST_SERIES: Duration = Duration::from_mins(50);
 
-/// New Events per Alert in a [`WINDOW`].
-const MOST_PER_ALERT: u32 = 10;
+/// New Events per object in a [`WINDOW`].
+const MOST_PER_OBJECT: u32 = 10;
 
-/// See [`MOST_PER_ALERT`].
+/// See [`MOST_PER_OBJECT`].
 const WINDOW: Duration = Duration::from_mins(10);
 
 /// What to write.
@@ -39,7 +38,7 @@ pub(super) enum Step {
 #[derive(Default)]
 pub(super) struct Ledger {
     series: HashMap<u64, Series>,
-    budgets: HashMap<ObjectKey, Budget>,
+    budgets: HashMap<Subject, Budget>,
 }
 
 struct Series {
@@ -70,14 +69,14 @@ impl Ledger {
             series.written = now;
             return Step::Count(series.name.clone(), series.count);
         }
-        if !self.has_room(&report.alert, now) {
+        if !self.has_room(&report.about, now) {
             return Step::Nothing;
         }
         self.make_room(now);
         // Unique in its namespace, as Events are named: object, dot, time.
         let name = format!(
             "{}.{:x}",
-            report.alert.name,
+            report.about.key().name,
             now.as_nanosecond() ^ i128::from(key >> 32)
         );
         self.series.insert(
@@ -97,18 +96,18 @@ impl Ledger {
         self.series.remove(&key(report));
     }
 
-    fn has_room(&mut self, alert: &ObjectKey, now: Timestamp) -> bool {
+    fn has_room(&mut self, subject: &Subject, now: Timestamp) -> bool {
         self.budgets
             .retain(|_, budget| !is_over(budget.since, WINDOW, now));
-        if self.budgets.len() >= MOST_SERIES && !self.budgets.contains_key(alert) {
+        if self.budgets.len() >= MOST_SERIES && !self.budgets.contains_key(subject) {
             return false;
         }
-        let budget = self.budgets.entry(alert.clone()).or_insert(Budget {
+        let budget = self.budgets.entry(subject.clone()).or_insert(Budget {
             since: now,
             used: 0,
         });
         budget.used += 1;
-        budget.used <= MOST_PER_ALERT
+        budget.used <= MOST_PER_OBJECT
     }
 
     fn make_room(&mut self, now: Timestamp) {
@@ -128,7 +127,7 @@ impl Ledger {
 
 fn key(report: &Report) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&report.alert, report.reason, &report.message).hash(&mut hasher);
+    (&report.about, report.reason, &report.message).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -138,6 +137,8 @@ fn is_over(since: Timestamp, span: Duration, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use api::ObjectKey;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -146,7 +147,7 @@ mod tests {
 
     fn report(alert: &str, message: &str) -> Report {
         Report {
-            alert: ObjectKey::new("a", alert),
+            about: Subject::Alert(ObjectKey::new("a", alert)),
             is_warning: true,
             reason: "NotificationDispatchFailed",
             message: message.to_owned(),

@@ -14,6 +14,7 @@ use futures::StreamExt as _;
 use tokio::time::Instant;
 
 use super::verdict::{self, Fault, Verdict};
+use crate::looks::{LookObserver, LookResult, LookedAt};
 use crate::secrets::Secrets;
 use crate::world::{ProviderRecord, World};
 
@@ -30,6 +31,7 @@ const UNWATCHED: Duration = Duration::from_secs(30);
 pub(crate) struct Inspector {
     pub(crate) check: Arc<dyn ProviderCheck>,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) looks: Arc<dyn LookObserver>,
 }
 
 impl Inspector {
@@ -38,15 +40,17 @@ impl Inspector {
         if let Err(fault) = verdict::provider(record) {
             return Some(Err(fault));
         }
+        let mut faults = Vec::new();
         for secret in &record.secrets {
             match self.secrets.read(secret).await {
                 Ok(Some(_)) => {}
-                Ok(None) => return Some(Err(Fault::secret_missing(secret))),
+                Ok(None) => faults.push(Fault::secret_missing(secret)),
                 Err(error) if error.is_temporary => return None,
-                Err(error) => {
-                    return Some(Err(Fault::heals("SecretUnreadable", error.to_string())));
-                }
+                Err(error) => faults.push(Fault::heals("SecretUnreadable", error.to_string())),
             }
+        }
+        if !faults.is_empty() {
+            return Some(verdict::verdict(faults));
         }
         let provider = record.entry.valid()?;
         match self.check.check(provider).await {
@@ -125,7 +129,17 @@ impl Inspection {
             .collect();
         let verdicts: Vec<_> = futures::stream::iter(due)
             .map(|(key, record)| async move {
+                let started = Instant::now();
                 let verdict = inspector.look(&record).await;
+                let result = match &verdict {
+                    Some(Ok(())) => LookResult::Well,
+                    Some(Err(fault)) if fault.is_final => LookResult::Broken,
+                    _ => LookResult::Troubled,
+                };
+                let took = started.elapsed();
+                inspector
+                    .looks
+                    .looked(LookedAt::Provider, &key, took, result);
                 let pause = match &verdict {
                     None => Some(AGAIN),
                     Some(_) if inspector.is_told_of_changes(&record) => None,

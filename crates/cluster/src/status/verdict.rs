@@ -8,6 +8,9 @@ use crate::world::{AlertRecord, ProviderRecord};
 /// The longest message of ours; the API takes more, people do not.
 const LONGEST_MESSAGE: usize = 2048;
 
+/// So many problems are named; how many more there are is said.
+const MOST_NAMED: usize = 3;
+
 /// What is wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -32,18 +35,34 @@ impl Fault {
         }
     }
 
-    fn of_problems<'a>(problems: impl Iterator<Item = &'a Problem>) -> Option<Self> {
-        let texts: Vec<String> = problems
-            .filter(|problem| problem.is_error())
-            .map(|problem| match &problem.hint {
-                Some(hint) => format!("{problem} ({hint})"),
-                None => problem.to_string(),
-            })
-            .collect();
-        (!texts.is_empty()).then(|| Self {
+    fn of_problem(problem: &Problem) -> Self {
+        let message = match &problem.hint {
+            Some(hint) => format!("{problem} ({hint})"),
+            None => problem.to_string(),
+        };
+        Self {
             reason: "ValidationFailed",
-            message: cut(&texts.join("; ")),
+            message,
             is_final: true,
+        }
+    }
+
+    /// All of them as one, with the first one's reason; `None` if there are none.
+    pub(crate) fn together(faults: Vec<Self>) -> Option<Self> {
+        let count = faults.len();
+        let mut texts = faults.iter().take(MOST_NAMED).map(|fault| &*fault.message);
+        let mut message = texts.next()?.to_owned();
+        for text in texts {
+            message.push_str("; ");
+            message.push_str(text);
+        }
+        if count > MOST_NAMED {
+            message = format!("{}; and {} more", cut(&message), count - MOST_NAMED);
+        }
+        let first = faults.into_iter().next()?;
+        Some(Self {
+            message: cut(&message),
+            ..first
         })
     }
 
@@ -62,10 +81,7 @@ impl Fault {
 pub(crate) fn provider(record: &ProviderRecord) -> Verdict {
     match &record.entry {
         ProviderEntry::Valid(_) => Ok(()),
-        ProviderEntry::Invalid(problems) => match Fault::of_problems(problems.iter()) {
-            Some(fault) => Err(fault),
-            None => Ok(()),
-        },
+        ProviderEntry::Invalid(problems) => verdict(faults_of(problems)),
     }
 }
 
@@ -79,30 +95,27 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) labels: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Whether an Alert is in use; the first rule that says no wins.
+/// Whether an Alert is in use; everything that says no is named, what only a change of the Alert heals
+/// first.
 pub(crate) fn alert(record: &AlertRecord, around: &Surroundings<'_>) -> Verdict {
-    if let Some(fault) = Fault::of_problems(record.problems.iter()) {
-        return Err(fault);
-    }
+    let mut faults = faults_of(&record.problems);
     let Some(alert) = &record.alert else {
-        return Ok(());
+        return verdict(faults);
     };
     let namespace = &record.observed.key.namespace;
     if around.no_cross_namespace_references {
-        let foreign = alert
-            .sources
-            .iter()
-            .position(|source| source.namespace != *namespace);
-        if let Some(index) = foreign {
+        let sources = alert.sources.iter().enumerate();
+        let foreign = sources.filter(|(_, source)| source.namespace != *namespace);
+        faults.extend(foreign.map(|(index, _)| {
             let message = format!(
                 "spec.eventSources[{index}]: references to other namespaces are not permitted here \
                  (--no-cross-namespace-refs); put an Alert into the namespace of the objects instead"
             );
-            return Err(Fault {
+            Fault {
                 is_final: true,
                 ..Fault::heals("AccessDenied", message)
-            });
-        }
+            }
+        }));
     }
     match (around.provider)(&alert.provider) {
         None => {
@@ -111,14 +124,14 @@ pub(crate) fn alert(record: &AlertRecord, around: &Surroundings<'_>) -> Verdict 
                  spec.providerRef.name",
                 alert.provider
             );
-            return Err(Fault::heals("ProviderNotFound", message));
+            faults.push(Fault::heals("ProviderNotFound", message));
         }
         Some(Err(fault)) => {
             let message = format!(
                 "provider `{}` is not ready: {}",
                 alert.provider, fault.message
             );
-            return Err(Fault::heals("ProviderNotReady", message));
+            faults.push(Fault::heals("ProviderNotReady", message));
         }
         Some(Ok(())) => {}
     }
@@ -127,13 +140,23 @@ pub(crate) fn alert(record: &AlertRecord, around: &Surroundings<'_>) -> Verdict 
         .iter()
         .enumerate()
         .filter(|(_, source)| !alert.suspend && source.match_labels.is_some())
-        .find_map(|(index, source)| Some((index, (around.labels)(&source.kind)?)));
-    if let Some((index, reason)) = unlabelled {
+        .filter_map(|(index, source)| Some((index, (around.labels)(&source.kind)?)));
+    faults.extend(unlabelled.map(|(index, reason)| {
         let message =
             format!("spec.eventSources[{index}].matchLabels: labels cannot be looked up: {reason}");
-        return Err(Fault::heals("LabelsUnavailable", message));
-    }
-    Ok(())
+        Fault::heals("LabelsUnavailable", message)
+    }));
+    verdict(faults)
+}
+
+fn faults_of(problems: &[Problem]) -> Vec<Fault> {
+    let errors = problems.iter().filter(|problem| problem.is_error());
+    errors.map(Fault::of_problem).collect()
+}
+
+/// That of everything that says no.
+pub(crate) fn verdict(faults: Vec<Fault>) -> Verdict {
+    Fault::together(faults).map_or(Ok(()), Err)
 }
 
 fn cut(text: &str) -> String {

@@ -12,6 +12,9 @@ use super::{Effects, World, not_panicking};
 use crate::object::{Observed, RawObject};
 use crate::watch::Change;
 
+/// So many times in a row the server must say that the kind does not exist.
+const DENIALS: u32 = 3;
+
 /// A Receiver of the cluster.
 #[derive(Debug)]
 pub(crate) struct ReceiverRecord {
@@ -96,7 +99,19 @@ impl World {
             Change::Deleted(record) => {
                 self.receivers.remove(&record.observed.key);
             }
-            Change::Failed(_) => return,
+            Change::Failed(failure) => {
+                self.receivers_denied = if failure.status == Some(404) {
+                    self.receivers_denied.saturating_add(1)
+                } else {
+                    0
+                };
+                // Of a kind that does not exist there are no objects. Once is not enough: a server
+                // that starts may not know all its kinds yet.
+                if self.has_receivers || self.receivers_denied < DENIALS {
+                    return;
+                }
+                self.has_receivers = true;
+            }
         }
         effects.world = true;
     }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::{ObjectKey, Problem, Provider};
-use cluster::{Cluster, Companions, Scope, Secrets, Settings, Timing, Update};
+use cluster::{
+    Cluster, Companions, LookResult, LookedAt, Scope, Secrets, Settings, Timing, Update,
+};
 use domain::delivery::{Failure, FailureClass};
 use domain::ports::{
     DeliveryTallies, KindDirectory, NoticeSink, ProviderCheck, SecretReader as _, Tally,
@@ -26,6 +28,7 @@ pub(crate) struct Bench {
     pub(crate) notices: Arc<dyn NoticeSink>,
     pub(crate) leader: watch::Sender<bool>,
     pub(crate) clock: Arc<MovableClock>,
+    looks: Arc<Looks>,
     updates: Arc<Mutex<Vec<Vec<ObjectKey>>>>,
     served: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
@@ -40,12 +43,18 @@ impl Drop for Bench {
 impl Bench {
     /// Follows all namespaces, as leader.
     pub(crate) fn start(kube: &FakeKube) -> Self {
+        Self::start_with(kube, true)
+    }
+
+    /// The same, watching Secrets or not.
+    pub(crate) fn start_with(kube: &FakeKube, watch_secrets: bool) -> Self {
         let client = kube.client();
         let cluster = Cluster::new(Settings {
             client,
             scope: Scope::All,
             kinds: Arc::new(Kinds),
             no_cross_namespace_references: false,
+            watch_secrets,
             timing: Timing::default(),
         });
         let (leader, is_leader) = watch::channel(true);
@@ -53,11 +62,13 @@ impl Bench {
         let catalog = Arc::new(Catalog::default());
         let updates: Arc<Mutex<Vec<_>>> = Arc::default();
         let (secrets, notices) = (cluster.secrets(), cluster.notices());
+        let looks: Arc<Looks> = Arc::default();
         let companions = Companions {
             check: Arc::new(NeedsAddress(secrets.clone())),
             tallies: Arc::new(Nothing),
             clock: clock.clone(),
             is_leader,
+            looks: looks.clone(),
         };
         let served: Arc<Mutex<Vec<_>>> = Arc::default();
         let (seen, swapped, noted) = (updates.clone(), catalog.clone(), served.clone());
@@ -83,6 +94,7 @@ impl Bench {
             notices,
             leader,
             clock,
+            looks,
             updates,
             served,
             task: tokio::spawn(running),
@@ -114,6 +126,14 @@ impl Bench {
         served.sort();
         served.dedup();
         served
+    }
+
+    /// Looks since the last call.
+    pub(crate) fn looks(&self) -> Vec<String> {
+        let mut looks = std::mem::take(&mut *self.looks.0.lock().unwrap());
+        looks.sort();
+        looks.dedup();
+        looks
     }
 
     /// All usable Alerts.
@@ -211,5 +231,23 @@ struct Nothing;
 impl DeliveryTallies for Nothing {
     fn tallies(&self) -> BoxFuture<'_, Option<Vec<Tally>>> {
         futures::future::ready(Some(Vec::new())).boxed()
+    }
+}
+
+/// Writes down how looks went.
+#[derive(Default)]
+struct Looks(Mutex<Vec<String>>);
+
+impl cluster::LookObserver for Looks {
+    fn looked(&self, kind: LookedAt, object: &ObjectKey, _: Duration, result: LookResult) {
+        let line = format!("{kind:?} {object} {result:?}");
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn gone(&self, kind: LookedAt, object: &ObjectKey) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{kind:?} {object} gone"));
     }
 }

@@ -184,3 +184,41 @@ async fn the_finalizer_of_the_reference_goes_and_others_stay() {
         json!(["finalizers.fluxcd.io"])
     );
 }
+
+/// Two controllers do not write in turns without end; what is deleted must not hang.
+#[tokio::test(start_paused = true)]
+async fn a_finalizer_that_comes_back_is_removed_now_and_then_and_at_once_from_what_is_deleted() {
+    let kube = FakeKube::default();
+    let put_back = |deleted: bool| {
+        let mut object = provider("old", "slack-url");
+        object["metadata"]["finalizers"] = json!(["finalizers.fluxcd.io"]);
+        if deleted {
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        kube.apply(PROVIDERS, object);
+    };
+    let removals = || {
+        let bodies = kube.bodies("/namespaces/a/providers/old");
+        let lists = bodies
+            .iter()
+            .filter(|body| !body["metadata"]["finalizers"].is_null());
+        lists.count()
+    };
+    put_back(false);
+    let bench = Bench::start(&kube);
+    bench.pass(SOON).await;
+    assert_eq!(removals(), 1);
+    for _ in 0..60 {
+        put_back(false);
+        bench.pass(SOON).await;
+    }
+    assert_eq!(removals(), 1);
+    bench.pass(Duration::from_mins(9)).await;
+    assert_eq!(removals(), 2);
+    put_back(false);
+    bench.pass(SOON).await;
+    assert_eq!(removals(), 2);
+    put_back(true);
+    bench.pass(SOON).await;
+    assert_eq!(removals(), 3);
+}

@@ -1,8 +1,10 @@
-//! The embedded store: SQLite with a write-ahead log, one thread that writes, two that read.
+//! The embedded store: a file for what arrives, and SQLite with a write-ahead log; one thread that
+//! takes arrivals, one that writes, two that read.
 //!
 //! What is answered is on the medium (`synchronous = FULL`), and commits are shared by all that wait.
 //! One process uses a directory at a time, which makes it safe to keep leases and counts in memory.
 
+mod arrivals;
 mod change;
 mod claims;
 mod fault;
@@ -33,12 +35,11 @@ use domain::receiver::kept::{KeptCall, KeptCallId, NewKeptCall};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use self::arrivals::{Arrivals, Recovered};
 use self::change::Change;
 use self::fault::Fault;
-use self::journal::Append;
 use self::leases::Leases;
 use self::ledger::{Books, Ledger};
 use self::reader::Reader;
@@ -51,8 +52,7 @@ use super::{
     OnAppended, PlannedEvent, RecentKey, Retention, Settlement, Store, StoreError, SummaryRow,
 };
 
-/// Operations that may wait for the writer. Beyond it events are refused at once, and all other
-/// callers wait.
+/// Operations that may wait for the writer. Beyond it callers wait.
 const QUEUE: usize = 4096;
 
 /// What an operation weighs that touches many rows.
@@ -60,6 +60,7 @@ const HEAVY: usize = 256;
 
 /// The embedded store.
 pub(super) struct SqliteStore {
+    arrivals: Arrivals,
     writer: mpsc::Sender<Message>,
     /// For claims and the journal.
     quick: Reader,
@@ -79,7 +80,9 @@ impl SqliteStore {
         let path = directory.join(schema::FILE);
         let ledger = Ledger::load(&connection).map_err(|error| schema::broken(&path, &error))?;
         let leases = Leases::default();
-        let status = Arc::new(Status::new(settings.queue_limit));
+        let recovered = Recovered::read(&directory, ledger.counts().last)?;
+        let unfiled = recovered.unfiled();
+        let status = Arc::new(Status::new(settings.queue_limit, unfiled.clone()));
         let quick = start_reader("store-read", &directory)?;
         let patient = start_reader("store-inspect", &directory)?;
         let (sender, messages) = mpsc::channel(QUEUE);
@@ -89,15 +92,20 @@ impl SqliteStore {
             leases: leases.clone(),
             status: status.clone(),
             lock,
+            unfiled,
             transactions: 0,
+            unmeasured: 0,
             prunings: 0,
         };
         writer.publish();
         std::thread::Builder::new()
             .name("store-write".to_owned())
             .spawn(move || writer.run(messages))
-            .map_err(|source| no_thread(path, source))?;
+            .map_err(|source| no_thread(path.clone(), source))?;
+        let arrivals =
+            Arrivals::start(recovered, sender.clone()).map_err(|source| no_thread(path, source))?;
         Ok(Self {
+            arrivals,
             writer: sender,
             quick,
             patient,
@@ -158,18 +166,7 @@ impl Store for SqliteStore {
         if let Err(full) = self.status.check_room() {
             return on_appended(Err(full));
         }
-        let Some(append) = Append::new(&event, on_appended) else {
-            return;
-        };
-        // Waiting here would hold up the thread of the caller.
-        match self.writer.try_send(Message::Operate(Box::new(append))) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message)) => {
-                let text = format!("{QUEUE} operations wait for the disk");
-                message.refuse(StoreError::Full(text));
-            }
-            Err(TrySendError::Closed(message)) => message.refuse(StoreError::Closed),
-        }
+        self.arrivals.append(&event, on_appended);
     }
 
     fn recent_keys(
@@ -177,8 +174,12 @@ impl Store for SqliteStore {
         since: Timestamp,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<RecentKey>, StoreError>> {
+        let unfiled = self.arrivals.unfiled().clone();
         self.quick
-            .read(move |connection| journal::recent_keys(connection, since, limit))
+            .read(move |connection| {
+                let unfiled = unfiled.first(usize::MAX);
+                journal::recent_keys(connection, &unfiled, since, limit)
+            })
             .boxed()
     }
 
@@ -196,8 +197,12 @@ impl Store for SqliteStore {
         after: Position,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<JournalEntry>, StoreError>> {
+        let unfiled = self.arrivals.unfiled().clone();
         self.quick
-            .read(move |connection| journal::read_after(connection, after, limit))
+            .read(move |connection| {
+                let unfiled = unfiled.behind(rows::position_number(after), limit);
+                journal::read_after(connection, &unfiled, after, limit)
+            })
             .boxed()
     }
 
@@ -318,9 +323,20 @@ impl Store for SqliteStore {
     }
 
     fn event(&self, position: Position) -> BoxFuture<'_, Result<Option<EventView>, StoreError>> {
-        self.patient
-            .read(move |connection| inspect::event(connection, position))
-            .boxed()
+        async move {
+            let unfiled = self.arrivals.unfiled();
+            if !unfiled
+                .behind(rows::position_number(position) - 1, 1)
+                .is_empty()
+            {
+                // Every transaction files what there is.
+                self.write(1, |_| Ok(())).await?;
+            }
+            self.patient
+                .read(move |connection| inspect::event(connection, position))
+                .await
+        }
+        .boxed()
     }
 
     fn replay<'a>(
@@ -353,6 +369,7 @@ impl Store for SqliteStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async move {
+            self.arrivals.close().await;
             self.quick.close().await;
             self.patient.close().await;
             let (reply, done) = oneshot::channel();
@@ -365,7 +382,7 @@ impl Store for SqliteStore {
 }
 
 impl KeptCalls for SqliteStore {
-    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>> {
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<KeptCallId, KeepError>> {
         self.write(1, move |books| kept::keep(books, &call))
             .map(|stored| stored.map_err(|error| not_kept(&error))?)
             .boxed()

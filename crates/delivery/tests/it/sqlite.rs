@@ -34,7 +34,7 @@ impl Directory {
     fn copy(&self) -> Self {
         let copy = Self::empty();
         // Nothing is being written: all that was asked was answered.
-        for file in [DATABASE, "fanfare.db-wal"] {
+        for file in [DATABASE, "fanfare.db-wal", "arrivals.log"] {
             std::fs::copy(self.path().join(file), copy.path().join(file)).unwrap();
         }
         copy

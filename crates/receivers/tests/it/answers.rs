@@ -75,9 +75,47 @@ async fn the_end_of_a_burst_is_kept_when_it_cannot_be_requested() {
     setting.hooks.finish().await;
     assert_eq!(setting.outside.kept.lock().unwrap().len(), 1);
     setting.outside.is_away.store(false, Ordering::Relaxed);
+    setting.clock.advance(Duration::from_secs(10));
     setting.hooks.try_due_calls().await.unwrap();
     assert_eq!(setting.outside.requested(), ["app", "app"]);
     assert!(setting.outside.kept.lock().unwrap().is_empty());
+}
+
+/// A crash after the answer and before the end of the moment loses nothing.
+#[tokio::test(start_paused = true)]
+async fn what_a_burst_covers_is_kept_before_it_is_answered_and_once() {
+    let setting = Setting::new(&spec(&one()));
+    let outside = &setting.outside;
+    assert_eq!(setting.call(github("push", "1", BODY)).await, 200);
+    assert!(outside.kept.lock().unwrap().is_empty());
+    for number in 2..50 {
+        let delivery = number.to_string();
+        assert_eq!(setting.call(github("push", &delivery, BODY)).await, 200);
+        assert_eq!(outside.kept.lock().unwrap().len(), 1, "{number}");
+    }
+    assert_eq!(outside.requested(), ["app"], "the moment has not ended");
+    // What is tried before it is due would be asked for twice.
+    setting.hooks.try_due_calls().await.unwrap();
+    assert_eq!(outside.requested(), ["app"]);
+    setting.hooks.finish().await;
+    assert_eq!(outside.requested(), ["app", "app"]);
+    assert!(outside.kept.lock().unwrap().is_empty());
+    assert_eq!(outside.keeps.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_can_be_kept_a_covered_call_waits_for_the_end_of_the_burst() {
+    let setting = Setting::new(&spec(&one()));
+    let outside = &setting.outside;
+    outside.is_full.store(true, Ordering::Relaxed);
+    assert_eq!(setting.call(github("push", "1", BODY)).await, 200);
+    assert_eq!(setting.call(github("push", "2", BODY)).await, 200);
+    assert_eq!(outside.requested(), ["app", "app"]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(setting.call(github("push", "3", BODY)).await, 200);
+    outside.is_away.store(true, Ordering::Relaxed);
+    assert_eq!(setting.call(github("push", "4", BODY)).await, 503);
+    setting.hooks.finish().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,20 +3,8 @@
 use proptest::prelude::*;
 use receivers::kind::Proof;
 use receivers::kinds;
-use serde_json::{Value, json};
 
-use crate::support::{Setting, call};
-
-fn spec(kind: &str) -> Value {
-    let resources = json!([{"kind": "GitRepository", "name": "app"}]);
-    if kind == domain::receiver::OIDC_TYPE {
-        return json!({"type": kind, "resources": resources, "resourceFilter": "has(req.a)",
-            "oidcProviders": [{"issuerURL": "https://issuer.example",
-                "validations": [{"expression": "true", "message": "m"}]}]});
-    }
-    json!({"type": kind, "resources": resources, "secretRef": {"name": "s"},
-           "resourceFilter": "has(req.a)"})
-}
+use crate::support::{Setting, call, spec_of};
 
 #[test]
 fn the_list_is_sorted_and_the_schema_knows_the_same_types() {
@@ -43,7 +31,7 @@ fn every_type_has_a_page_with_an_example_of_itself() {
 #[tokio::test]
 async fn a_call_without_any_proof_is_refused_where_there_is_one() {
     for kind in kinds::ALL {
-        let setting = Setting::new(&spec(kind.name));
+        let setting = Setting::new(&spec_of(kind.name));
         let status = setting.call(call(&[], "{}")).await;
         if matches!(kind.proof, Proof::Path) {
             assert!(status == 200 || status == 400, "{}: {status}", kind.name);
@@ -83,7 +71,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let pairs: Vec<(&str, &str)> = NAMES.iter().copied().zip(values.iter().map(String::as_str)).collect();
         for kind in kinds::ALL {
-            let setting = Setting::new(&spec(kind.name));
+            let setting = Setting::new(&spec_of(kind.name));
             let status = runtime.block_on(setting.call(call(&pairs, &body)));
             prop_assert!([200, 400].contains(&status), "{}: {}", kind.name, status);
         }

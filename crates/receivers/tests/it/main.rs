@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod answers;
+mod equal_work;
 mod every_kind;
 mod issuers;
 mod payloads;

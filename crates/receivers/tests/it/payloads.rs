@@ -62,3 +62,73 @@ async fn real_payloads_are_seen_by_filters_in_both_content_types() {
         assert_eq!(setting.outside.requested(), ["app"], "{name}");
     }
 }
+
+/// Examples that people sent to the octokit project, at least one for every event of GitHub; each the
+/// name of the event and the body.
+fn examples() -> Vec<(String, Value, String)> {
+    let path = testkit::corpus::path("incoming/github-payloads/payloads.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| {
+            let mut example: Value = serde_json::from_str(line).unwrap();
+            let event = example["event"].as_str().unwrap().to_owned();
+            let payload = example["payload"].take();
+            let body = payload.to_string();
+            (event, payload, body)
+        })
+        .collect()
+}
+
+/// An expression that holds for this payload: what it says of its action, its repository, and how
+/// many members it has.
+fn description(payload: &Value) -> String {
+    let quoted = |value: &Value| value.as_str().map(|text| Value::from(text).to_string());
+    let optional = |path: &str, value: Option<String>| match value {
+        Some(text) => format!("req.{path} == {text}"),
+        None => format!("!req.?{}.hasValue()", path.replace('.', ".?")),
+    };
+    [
+        optional("action", quoted(&payload["action"])),
+        optional(
+            "repository.full_name",
+            quoted(&payload["repository"]["full_name"]),
+        ),
+        format!("req.size() == {}", payload.as_object().unwrap().len()),
+        "res.metadata.name == 'app'".to_owned(),
+    ]
+    .join(" && ")
+}
+
+#[tokio::test]
+async fn every_event_of_github_is_verified_and_read_and_filtered() {
+    let examples = examples();
+    let events: std::collections::BTreeSet<&str> = examples
+        .iter()
+        .map(|(event, _, _)| event.as_str())
+        .collect();
+    assert!(examples.len() >= 150 && events.len() >= 55);
+    for (number, (event, payload, body)) in examples.iter().enumerate() {
+        let words = format!("{number}: {event} {}", payload["action"]);
+        let mut spec = spec(&json!([{"kind": "GitRepository", "name": "app"}]));
+        spec["events"] = json!([event]);
+        spec["resourceFilter"] = json!(description(payload));
+        let setting = Setting::new(&spec);
+        let mut forged = github(event, "0", body);
+        forged.body = format!("{body} ").into();
+        assert_eq!(setting.call(forged).await, 400, "{words}");
+        assert_eq!(setting.call(github(event, "1", body)).await, 200, "{words}");
+        assert_eq!(setting.outside.requested(), ["app"], "{words}");
+
+        // The filter says no.
+        spec["resourceFilter"] = json!(format!("!({})", description(payload)));
+        let setting = Setting::new(&spec);
+        assert_eq!(setting.call(github(event, "1", body)).await, 200, "{words}");
+        assert!(setting.outside.requested().is_empty(), "{words}");
+
+        // Another event is wanted.
+        spec["events"] = json!(["nothing", format!("{event}s")]);
+        let setting = Setting::new(&spec);
+        assert_eq!(setting.call(github(event, "1", body)).await, 200, "{words}");
+        assert!(setting.outside.requested().is_empty(), "{words}");
+    }
+}

@@ -19,9 +19,8 @@ use futures::future::BoxFuture;
 use hmac::{Hmac, Mac};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use outbound::HttpTransport;
 use prometheus_client::registry::Registry;
-use receivers::{Call, Credentials, Hooks, HooksPorts, HooksSettings, Table};
+use receivers::{Algorithm, Call, Credentials, Hooks, HooksPorts, HooksSettings, Table};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use testkit::{MovableClock, ScriptedTransport};
@@ -34,6 +33,8 @@ pub(crate) struct Outside {
     pub(crate) reads: AtomicUsize,
     pub(crate) requests: Mutex<Vec<ReconcileRequest>>,
     pub(crate) is_away: AtomicBool,
+    pub(crate) is_full: AtomicBool,
+    pub(crate) keeps: AtomicUsize,
     pub(crate) kept: Mutex<BTreeMap<u64, (NewKeptCall, u32)>>,
     pub(crate) missing: Vec<String>,
 }
@@ -118,16 +119,20 @@ impl ReconcileRequester for Outside {
 }
 
 impl KeptCalls for Outside {
-    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>> {
+    fn keep(&self, call: NewKeptCall) -> BoxFuture<'_, Result<KeptCallId, KeepError>> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return async { Err(KeepError::Full) }.boxed();
+        }
+        self.keeps.fetch_add(1, Ordering::Relaxed);
         assert!(
             call.content
                 .as_ref()
                 .is_none_or(|text| text.len() <= CONTENT_LIMIT)
         );
         let mut kept = self.kept.lock().unwrap();
-        let id = kept.len() as u64 + 1;
+        let id = kept.last_key_value().map_or(0, |(id, _)| *id) + 1;
         kept.insert(id, (call, 0));
-        async { Ok(()) }.boxed()
+        async move { Ok(KeptCallId(id)) }.boxed()
     }
 
     fn due_calls(
@@ -172,6 +177,7 @@ pub(crate) struct Setting {
     pub(crate) outside: Arc<Outside>,
     pub(crate) clock: Arc<MovableClock>,
     pub(crate) digest: String,
+    pub(crate) transport: Arc<ScriptedTransport>,
 }
 
 impl Setting {
@@ -180,7 +186,12 @@ impl Setting {
         Self::with(spec, Outside::default(), transport)
     }
 
-    pub(crate) fn with(spec: &Value, outside: Outside, transport: Arc<dyn HttpTransport>) -> Self {
+    /// What issuers and Google were asked.
+    pub(crate) fn requests_to_issuers(&self) -> usize {
+        self.transport.sent().len()
+    }
+
+    pub(crate) fn with(spec: &Value, outside: Outside, transport: Arc<ScriptedTransport>) -> Self {
         let clock = Arc::new(MovableClock::default());
         let outside = Arc::new(outside);
         let table = Arc::new(Table::new(Duration::from_mins(10)));
@@ -211,7 +222,7 @@ impl Setting {
             resources: outside.clone(),
             requester: outside.clone(),
             kept: outside.clone(),
-            transport,
+            transport: transport.clone(),
             clock: clock.clone(),
         };
         let hooks = Hooks::new(ports, HooksSettings::default(), &mut Registry::default());
@@ -220,14 +231,25 @@ impl Setting {
             outside,
             clock,
             digest: path.trim_start_matches("/hook/").to_owned(),
+            transport,
         }
     }
 
     /// Calls the webhook; the status as the port would answer it.
     pub(crate) async fn call(&self, call: Call) -> u16 {
-        let found = self.hooks.find(&self.digest);
-        let possible = self.hooks.screen(found, &call.headers);
-        self.hooks.answer(&possible, &call).await.status.as_u16()
+        self.call_at(&self.digest, call).await.0
+    }
+
+    /// Calls any path; the status, and what was computed over the body.
+    pub(crate) async fn call_at(&self, digest: &str, call: Call) -> (u16, Vec<(Algorithm, u64)>) {
+        let found = self.hooks.find(digest);
+        let mut screening = self.hooks.screen(found, &call.headers, &[7; 32]);
+        for piece in call.body.chunks(1000) {
+            screening.update(piece);
+        }
+        let work = screening.work();
+        let answer = self.hooks.answer(screening, &call).await;
+        (answer.status.as_u16(), work)
     }
 }
 
@@ -273,4 +295,16 @@ pub(crate) fn github(event: &str, delivery: &str, body: &str) -> Call {
 /// `spec` of a Receiver for GitHub.
 pub(crate) fn spec(resources: &Value) -> Value {
     json!({"type": "github", "secretRef": {"name": "s"}, "resources": resources})
+}
+
+/// `spec` of a Receiver of any type, with a filter.
+pub(crate) fn spec_of(kind: &str) -> Value {
+    let resources = json!([{"kind": "GitRepository", "name": "app"}]);
+    if kind == domain::receiver::OIDC_TYPE {
+        return json!({"type": kind, "resources": resources, "resourceFilter": "has(req.a)",
+            "oidcProviders": [{"issuerURL": "https://issuer.example",
+                "validations": [{"expression": "true", "message": "m"}]}]});
+    }
+    json!({"type": kind, "resources": resources, "secretRef": {"name": "s"},
+           "resourceFilter": "has(req.a)"})
 }

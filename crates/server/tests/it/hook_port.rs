@@ -135,3 +135,76 @@ async fn answers_to_strangers_say_nothing() {
         assert_eq!(body, "");
     }
 }
+
+/// Reads one answer without a body; its status, and its header names.
+async fn answer(stream: &mut TcpStream) -> (u16, Vec<String>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let names = lines.filter_map(|line| line.split(':').next());
+    (
+        status.parse().unwrap(),
+        names.map(str::to_lowercase).collect(),
+    )
+}
+
+/// What a caller can see: the whole body is taken before the answer, the same sizes are refused, and
+/// the connection goes on or ends in the same way, whether or not the path is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_path_and_a_wrong_signature_are_told_apart_by_the_status_alone() {
+    let world = World::of(&case("github", &json!({}))).await;
+    let unknown = format!("/hook/{}", "0".repeat(64));
+    let known = world.path().to_owned();
+    let limit = 3 << 20;
+    let seen = async |path: &str| {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        let mut answers = Vec::new();
+        let head = |more: &str| {
+            format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+                 X-Hub-Signature-256: sha256={}\r\n{more}\r\n\r\n",
+                "00".repeat(32)
+            )
+        };
+        for length in [0, 1, 1000, limit, limit + 1, 16 << 20] {
+            let request = head(&format!("Content-Length: {length}"));
+            stream.write_all(request.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b'x'; length]).await.unwrap();
+            answers.push(answer(&mut stream).await);
+        }
+        // A body whose length nobody announced, in pieces.
+        let request = head("Transfer-Encoding: chunked");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        for _ in 0..4 {
+            let piece = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+            stream.write_all(piece.as_bytes()).await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        answers.push(answer(&mut stream).await);
+        // Beyond all patience; a kept connection ends.
+        let request = head(&format!("Content-Length: {}", 64 << 20));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let piece = vec![b'x'; 1 << 20];
+        let mut taken = 0;
+        while taken < 64 && stream.write_all(&piece).await.is_ok() {
+            taken += 1;
+        }
+        (answers, taken < 64)
+    };
+    let (nobody, is_ended) = seen(&unknown).await;
+    let (somebody, is_ended_too) = seen(&known).await;
+    let status = |answers: &[(u16, Vec<String>)]| -> Vec<u16> {
+        answers.iter().map(|(status, _)| *status).collect()
+    };
+    assert_eq!(status(&nobody), [404, 404, 404, 404, 413, 413, 413]);
+    assert_eq!(status(&somebody), [400, 400, 400, 400, 413, 413, 413]);
+    for ((_, nobody), (_, somebody)) in nobody.iter().zip(&somebody) {
+        assert_eq!(nobody, somebody);
+    }
+    assert!(is_ended && is_ended_too);
+    assert!(world.annotated().is_empty());
+}

@@ -9,7 +9,7 @@ use super::setting::{Setting, plane, wait_for_ready};
 use crate::support::Fanfare;
 use crate::webhooks::{call, path_of, until};
 
-const PUSH: &str = r#"{"ref":"refs/heads/main"}"#;
+pub(super) const PUSH: &str = r#"{"ref":"refs/heads/main"}"#;
 
 const REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 
@@ -29,14 +29,14 @@ spec:
       schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
-fn plane_with_repositories() -> Option<&'static ControlPlane> {
+pub(super) fn plane_with_repositories() -> Option<&'static ControlPlane> {
     static DEFINED: std::sync::Once = std::sync::Once::new();
     let plane = plane()?;
     DEFINED.call_once(|| plane.apply_definitions(REPOSITORIES));
     Some(plane)
 }
 
-fn token(value: &str) -> String {
+pub(super) fn token(value: &str) -> String {
     json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook-token"},
         "stringData": {"token": value},
@@ -44,7 +44,7 @@ fn token(value: &str) -> String {
     .to_string()
 }
 
-fn receiver(name: &str, spec: &Value) -> String {
+pub(super) fn receiver(name: &str, spec: &Value) -> String {
     let mut object = json!({
         "apiVersion": "notification.toolkit.fluxcd.io/v1",
         "kind": "Receiver",
@@ -62,7 +62,7 @@ fn receiver(name: &str, spec: &Value) -> String {
     object.to_string()
 }
 
-fn repository(name: &str) -> String {
+pub(super) fn repository(name: &str) -> String {
     json!({
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -72,7 +72,7 @@ fn repository(name: &str) -> String {
     .to_string()
 }
 
-fn requested_at(namespace: &Namespace<'_>, name: &str) -> Option<String> {
+pub(super) fn requested_at(namespace: &Namespace<'_>, name: &str) -> Option<String> {
     let object = namespace.object("gitrepository", name);
     let annotation = &object["metadata"]["annotations"][REQUESTED_AT];
     annotation.as_str().map(str::to_owned)
@@ -198,4 +198,44 @@ async fn while_the_api_server_is_away_calls_are_kept_and_answered_for_later() {
         requested_at(&namespace, "app").is_some()
     })
     .await;
+}
+
+/// A Receiver of one tenant does not touch the objects of another where the operator says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_namespaces_are_touched_unless_the_operator_forbids_it() {
+    let Some(plane) = plane_with_repositories() else {
+        return;
+    };
+    let other = plane.namespace();
+    other.apply(&repository("theirs"));
+    let spec = json!({"resources": [
+        {"kind": "GitRepository", "name": "theirs", "namespace": other.name()},
+        {"kind": "GitRepository", "name": "app"},
+    ]});
+    let namespace = prepare(plane, &spec);
+    let path = path(&namespace, "t0ken");
+    let setting = Setting::new(namespace.name(), plane.kubeconfig());
+    let fanfare = setting.start_with(&["--no-cross-namespace-refs"]);
+    fanfare.wait_for_log("receivers in force");
+    // The sender is told, and what is permitted is done.
+    assert_eq!(call(&fanfare, &path, "t0ken", "1", PUSH).await, 500);
+    assert!(requested_at(&namespace, "app").is_some());
+    assert_eq!(requested_at(&other, "theirs"), None);
+    fanfare.wait_for_log("cross-namespace references are not allowed");
+    // With a star as well.
+    let star = json!({"resources": [{
+        "kind": "GitRepository", "name": "*", "namespace": other.name(), "matchLabels": {"team": "shop"},
+    }]});
+    namespace.apply(&receiver("star", &star));
+    let starred = path_of(namespace.name(), "star", "t0ken");
+    until("the other Receiver is known", async || {
+        call(&fanfare, &starred, "t0ken", "2", PUSH).await == 500
+    })
+    .await;
+    assert_eq!(requested_at(&other, "theirs"), None);
+    fanfare.kill();
+
+    let fanfare = start(&setting);
+    assert_eq!(call(&fanfare, &path, "t0ken", "3", PUSH).await, 200);
+    assert!(requested_at(&other, "theirs").is_some());
 }

@@ -96,3 +96,44 @@ fn messages_are_bounded() {
     let fault = Fault::heals("Misconfigured", "ü".repeat(100_000));
     assert!(fault.message.len() < 2 * LONGEST_MESSAGE);
 }
+
+/// Whoever mends one thing wants to know what else there is.
+#[test]
+fn all_that_is_wrong_is_named_and_beyond_three_counted() {
+    let nowhere = |_: &ObjectKey| None;
+    let refused = |kind: &str| Some(format!("{kind} is forbidden"));
+    let around = around(&nowhere, &refused);
+    let two = record(&spec(json!({"matchLabels": {"team": "a"}})));
+    let fault = alert(&two, &around).unwrap_err();
+    assert_eq!(fault.reason, "ProviderNotFound");
+    assert!(!fault.is_final);
+    let parts: Vec<&str> = fault.message.split("; ").collect();
+    assert!(
+        parts[0].starts_with("provider `a/slack` does not exist"),
+        "{parts:?}"
+    );
+    assert!(
+        fault.message.ends_with(
+            "; spec.eventSources[0].matchLabels: labels cannot be looked up: Kustomization is forbidden"
+        ),
+        "{parts:?}"
+    );
+
+    let source = json!({"kind": "Kustomization", "name": "*", "namespace": "b"});
+    let many = record(&json!({
+        "providerRef": {"name": "slack"},
+        "eventSources": vec![source; 40],
+    }));
+    let fault = alert(&many, &around).unwrap_err();
+    assert_eq!(fault.reason, "AccessDenied");
+    assert!(fault.is_final);
+    for named in ["[0]: ", "[1]: ", "[2]: "] {
+        assert!(fault.message.contains(named), "{}", fault.message);
+    }
+    assert!(!fault.message.contains("[3]"), "{}", fault.message);
+    assert!(
+        fault.message.ends_with("; and 38 more"),
+        "{}",
+        fault.message
+    );
+}

@@ -26,19 +26,22 @@ CREATE INDEX IF NOT EXISTS kept_calls_due ON kept_calls(due_at);
 CREATE INDEX IF NOT EXISTS kept_calls_of ON kept_calls(namespace, name);
 ";
 
-/// Stores a call; answers whether there was room.
-pub(super) fn keep(books: &Books<'_>, call: &NewKeptCall) -> Result<Result<(), KeepError>, Fault> {
+/// Stores a call, if there is room.
+pub(super) fn keep(
+    books: &Books<'_>,
+    call: &NewKeptCall,
+) -> Result<Result<KeptCallId, KeepError>, Fault> {
     let (namespace, name) = (&call.receiver.namespace, &call.receiver.name);
     if call.content.is_none() {
-        let is_known: bool = books
+        let known: Option<i64> = books
             .connection
             .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM kept_calls \
-                 WHERE namespace = ?1 AND name = ?2 AND uid = ?3 AND content IS NULL)",
+                "SELECT max(id) FROM kept_calls \
+                 WHERE namespace = ?1 AND name = ?2 AND uid = ?3 AND content IS NULL",
             )?
             .query_row([namespace, name, &call.receiver_uid], |row| row.get(0))?;
-        if is_known {
-            return Ok(Ok(()));
+        if let Some(known) = known {
+            return Ok(Ok(id(known)));
         }
     }
     let count = |sql: &str, of: &[&String]| -> Result<(i64, i64), Fault> {
@@ -78,7 +81,7 @@ pub(super) fn keep(books: &Books<'_>, call: &NewKeptCall) -> Result<Result<(), K
             rows::micros(call.due_at),
             call.content,
         ])?;
-    Ok(Ok(()))
+    Ok(Ok(id(books.connection.last_insert_rowid())))
 }
 
 pub(super) fn due(
@@ -93,7 +96,7 @@ pub(super) fn due(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let found = statement.query_map(params![rows::micros(now), limit], |row| {
         Ok(KeptCall {
-            id: KeptCallId(row.get::<_, i64>(0)?.try_into().unwrap_or_default()),
+            id: id(row.get(0)?),
             receiver: api::ObjectKey::new(row.get::<_, String>(1)?, row.get::<_, String>(2)?),
             receiver_uid: row.get(3)?,
             content: row.get(4)?,
@@ -118,6 +121,10 @@ pub(super) fn forget(books: &Books<'_>, id: KeptCallId) -> Result<(), Fault> {
         .prepare_cached("DELETE FROM kept_calls WHERE id = ?1")?
         .execute([row(id)])?;
     Ok(())
+}
+
+fn id(row: i64) -> KeptCallId {
+    KeptCallId(u64::try_from(row).unwrap_or_default())
 }
 
 fn row(id: KeptCallId) -> i64 {

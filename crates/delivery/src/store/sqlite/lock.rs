@@ -24,16 +24,33 @@ pub(super) struct DirectoryLock {
     _file: File,
 }
 
-/// Makes a directory, for this user only, unless it is there.
+/// Makes a directory, for this user only, unless it is there. What was made survives a power cut.
 pub(super) fn create_directory(path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Directory {
+        path: path.to_owned(),
+        source,
+    };
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
+        .collect();
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| OpenError::Directory {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(failed)?;
+    for made in missing {
+        let parent = made
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        sync_directory(parent.unwrap_or(Path::new("."))).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Has the names in a directory survive a power cut.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Opens a file for this user only; makes it if it is missing, changes nothing in it.

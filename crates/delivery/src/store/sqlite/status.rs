@@ -1,10 +1,11 @@
 //! What can be known about the store without reading its medium, as of the last commit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::delivery::Position;
 
+use super::arrivals::Unfiled;
 use super::ledger::Ledger;
 use super::rows;
 use crate::store::open::QueueLimit;
@@ -19,14 +20,16 @@ pub(super) struct Status {
     now: Mutex<(Backlog, Position)>,
     limit: QueueLimit,
     history: AtomicU64,
+    unfiled: Arc<Unfiled>,
 }
 
 impl Status {
-    pub(super) fn new(limit: QueueLimit) -> Self {
+    pub(super) fn new(limit: QueueLimit, unfiled: Arc<Unfiled>) -> Self {
         Self {
             now: Mutex::default(),
             limit,
             history: AtomicU64::new(EXPECTED_HISTORY),
+            unfiled,
         }
     }
 
@@ -45,7 +48,16 @@ impl Status {
     }
 
     pub(super) fn backlog(&self) -> Backlog {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).0
+        let (unfiled, bytes, first) = self.unfiled.backlog();
+        let mut backlog = self.now.lock().unwrap_or_else(PoisonError::into_inner).0;
+        backlog.unplanned += u64::try_from(unfiled).unwrap_or(u64::MAX);
+        backlog.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
+        backlog.oldest = backlog
+            .oldest
+            .into_iter()
+            .chain(first.map(rows::time))
+            .min();
+        backlog
     }
 
     pub(super) fn planned(&self) -> Position {

@@ -12,7 +12,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::arrivals::Unfiled;
 use super::fault::Fault;
+use super::journal;
 use super::leases::Leases;
 use super::ledger::{Books, Ledger};
 use super::lock::DirectoryLock;
@@ -24,6 +26,9 @@ const LARGEST_BATCH: usize = 512;
 
 /// Transactions between two measurements of the bytes in use, unless history is removed.
 const MEASURE_EVERY: u32 = 32;
+
+/// Bytes of events between two measurements.
+const MEASURE_BYTES: usize = 256 << 10;
 
 /// How many single operations may fail because of the medium before the rest of their batch gets the
 /// same answer untried: each try may take as long as a broken disk likes.
@@ -43,15 +48,6 @@ pub(super) trait Operation: Send {
 pub(super) enum Message {
     Operate(Box<dyn Operation>),
     Close(oneshot::Sender<()>),
-}
-
-impl Message {
-    /// Answers an operation that was not done.
-    pub(super) fn refuse(self, error: StoreError) {
-        if let Self::Operate(operation) = self {
-            operation.answer(Err(error));
-        }
-    }
 }
 
 /// An operation that is a function, answered through a channel.
@@ -106,8 +102,12 @@ pub(super) struct Writer {
     pub(super) leases: Leases,
     pub(super) status: Arc<Status>,
     pub(super) lock: DirectoryLock,
+    /// What is accepted and not in the database yet.
+    pub(super) unfiled: Arc<Unfiled>,
     /// How many there were since the start.
     pub(super) transactions: u32,
+    /// Bytes of events that were stored since bytes were measured.
+    pub(super) unmeasured: usize,
     /// Prunings when bytes were measured last.
     pub(super) prunings: u64,
 }
@@ -190,18 +190,23 @@ impl Writer {
             .prepare_cached("BEGIN IMMEDIATE")?
             .execute([])?;
         let mut books = Books::open(&self.connection, &self.leases, &mut self.ledger);
-        let applied = batch
-            .iter_mut()
-            .try_for_each(|operation| operation.apply(&mut books))
-            .and_then(|()| books.flush())
-            .and_then(|()| {
-                self.connection.prepare_cached("COMMIT")?.execute([])?;
-                Ok(())
-            });
+        // First, because an operation may be about an event that was just accepted.
+        let applied = journal::file(&mut books, &self.unfiled).and_then(|filed| {
+            batch
+                .iter_mut()
+                .try_for_each(|operation| operation.apply(&mut books))?;
+            books.flush()?;
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(filed)
+        });
         match applied {
-            Ok(()) => {
+            Ok(filed) => {
                 books.confirm();
+                self.unmeasured += filed.map_or(0, |filed| filed.bytes);
                 self.publish();
+                if let Some(filed) = filed {
+                    self.unfiled.filed(filed.last);
+                }
                 Ok(())
             }
             Err(fault) => {
@@ -218,10 +223,13 @@ impl Writer {
     /// Makes the state as of the last commit known.
     pub(super) fn publish(&mut self) {
         let prunings = self.ledger.counts().prunings;
-        let is_due = self.transactions.is_multiple_of(MEASURE_EVERY) || prunings != self.prunings;
+        let is_due = self.transactions.is_multiple_of(MEASURE_EVERY)
+            || prunings != self.prunings
+            || self.unmeasured >= MEASURE_BYTES;
         self.prunings = prunings;
         self.transactions = self.transactions.wrapping_add(1);
         let bytes = if is_due {
+            self.unmeasured = 0;
             used_bytes(&self.connection).ok()
         } else {
             None

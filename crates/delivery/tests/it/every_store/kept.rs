@@ -30,13 +30,16 @@ pub(crate) async fn keeps_a_call_over_a_crash(place: &dyn Place) {
 
 pub(crate) async fn keeps_a_call_without_content_once(place: &dyn Place) {
     let store = place.open();
-    for _ in 0..5 {
-        store.keep(call("hook", None)).await.unwrap();
+    let first = store.keep(call("hook", None)).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(store.keep(call("hook", None)).await, Ok(first));
     }
-    store.keep(call("other", None)).await.unwrap();
+    assert_ne!(store.keep(call("other", None)).await, Ok(first));
     store.keep(call("hook", Some("1"))).await.unwrap();
-    store.keep(call("hook", Some("1"))).await.unwrap();
+    let last = store.keep(call("hook", Some("1"))).await.unwrap();
     assert_eq!(store.due_calls(at(2), 10).await.unwrap().len(), 4);
+    store.forget(last).await.unwrap();
+    assert_eq!(store.due_calls(at(2), 10).await.unwrap().len(), 3);
 }
 
 pub(crate) async fn hands_calls_out_when_they_are_due(place: &dyn Place) {

@@ -101,7 +101,7 @@ async fn directory_and_files_are_for_this_user_only() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
         files += 1;
     }
-    assert_eq!(files, 4, "lock, database, log and its index");
+    assert_eq!(files, 5, "lock, arrivals, database, log and its index");
 }
 
 #[test]

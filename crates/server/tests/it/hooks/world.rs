@@ -326,7 +326,7 @@ impl ReconcileRequester for Objects {
 
 /// Nothing is ever unavailable here.
 impl KeptCalls for Objects {
-    fn keep(&self, _: NewKeptCall) -> BoxFuture<'_, Result<(), KeepError>> {
+    fn keep(&self, _: NewKeptCall) -> BoxFuture<'_, Result<KeptCallId, KeepError>> {
         async { Err(KeepError::Full) }.boxed()
     }
 
