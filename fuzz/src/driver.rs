@@ -1,5 +1,6 @@
 //! Runs one target on many inputs and keeps the one that breaks it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::unix::fs::FileExt as _;
@@ -13,15 +14,19 @@ use anyhow::{Context as _, Result};
 
 use crate::mutate::{Mutator, Random};
 use crate::targets::Target;
+use crate::{corpus, features};
 
 /// Longer than any input may take; most take microseconds.
 const HANG: Duration = Duration::from_secs(20);
 
+/// Features that are told apart; a target that shows more of them names what users wrote.
+const MOST_FEATURES: usize = 2000;
+
 /// What the last panic said, also one that was caught by the code under test.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
-/// Fuzzes for a while; `false` when something broke.
-pub(crate) fn run(target: &Target, time: Duration) -> Result<bool> {
+/// Fuzzes for a while; `false` when something broke. `grow` keeps what showed something new.
+pub(crate) fn run(target: &Target, time: Duration, grow: bool) -> Result<bool> {
     note_panics();
     #[expect(
         clippy::disallowed_methods,
@@ -32,16 +37,25 @@ pub(crate) fn run(target: &Target, time: Duration) -> Result<bool> {
         Ok(seed) => seed.parse().context("FUZZ_SEED is no number")?,
         Err(_) => RandomState::new().build_hasher().finish(),
     };
-    let seeds = (target.seeds)();
+    // What broke something once, then what showed something, then where all began.
+    let kept = corpus::regressions(target)
+        .into_iter()
+        .chain(corpus::corpus(target));
+    let mut seeds: Vec<Vec<u8>> = kept.map(|(_, input)| input).collect();
+    seeds.extend((target.seeds)());
     let mut mutator = Mutator::new(Random::new(seed), seeds.clone(), target.words);
     let current = Current::open(target)?;
     let watch = Watch::start();
     let started = Instant::now();
     let mut inputs = 0_u64;
+    let mut shown: BTreeSet<u64> = BTreeSet::new();
+    let mut found = Vec::new();
     let mut unchanged = seeds.into_iter();
     while started.elapsed() < time {
         // The seeds themselves come first.
-        let input = unchanged.next().unwrap_or_else(|| mutator.next());
+        let seed_input = unchanged.next();
+        let is_seed = seed_input.is_some();
+        let input = seed_input.unwrap_or_else(|| mutator.next());
         current.write(&input)?;
         watch.tick();
         if let Err(problem) = try_one(target, &input) {
@@ -53,12 +67,28 @@ pub(crate) fn run(target: &Target, time: Duration) -> Result<bool> {
             return Ok(false);
         }
         inputs += 1;
+        let features = features::take();
+        let is_new = features.iter().any(|feature| !shown.contains(feature));
+        if is_new && shown.len() < MOST_FEATURES {
+            shown.extend(&features);
+            if !is_seed {
+                mutator.learn(input.clone());
+            }
+            if input.len() <= corpus::LARGEST {
+                found.push((input, features));
+            }
+        }
+    }
+    if grow {
+        let count = corpus::rewrite(target, found)?;
+        println!("{}: {count} inputs are kept", target.name);
     }
     current.forget()?;
     println!(
-        "{}: {inputs} inputs in {:.0?}, nothing broke (seed {seed})",
+        "{}: {inputs} inputs in {:.0?} showed {} features, nothing broke (seed {seed})",
         target.name,
-        started.elapsed()
+        started.elapsed(),
+        shown.len()
     );
     Ok(true)
 }
@@ -84,7 +114,7 @@ pub(crate) fn replay(target: &Target, file: &Path) -> Result<bool> {
     }
 }
 
-fn try_one(target: &Target, input: &[u8]) -> Result<(), String> {
+pub(crate) fn try_one(target: &Target, input: &[u8]) -> Result<(), String> {
     let result = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
     if let Some(panic) = last_panic().take() {
         return Err(panic);
@@ -107,12 +137,8 @@ fn crashes() -> PathBuf {
 }
 
 fn keep(target: &Target, input: &[u8]) -> Result<PathBuf> {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in input {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
     fs::create_dir_all(crashes())?;
-    let path = crashes().join(format!("{}-{hash:016x}", target.name));
+    let path = crashes().join(format!("{}-{}", target.name, corpus::name(input)));
     fs::write(&path, input)?;
     Ok(path)
 }

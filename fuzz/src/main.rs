@@ -1,9 +1,14 @@
 //! Fuzzing on stable Rust: mutates seeds, runs targets, keeps what breaks them.
 //!
-//! There is no coverage feedback; seeds are real events, recorded manifests and recorded expressions,
-//! and mutations know the notation of their target. Runs are random unless `FUZZ_SEED` is set.
+//! There is no measure of coverage; instead targets say what an input showed, and inputs that showed
+//! something new are changed further. Seeds are the kept corpus, real events, recorded manifests and
+//! recorded expressions, and mutations know the notation of their target. Runs are random unless
+//! `FUZZ_SEED` is set.
 
+mod bench;
+mod corpus;
 mod driver;
+mod features;
 mod mutate;
 mod seeds;
 mod targets;
@@ -22,8 +27,10 @@ fn main() -> ExitCode {
             }
             Ok(true)
         }
-        ["run", name, seconds] => match (targets::find(name), seconds.parse()) {
-            (Some(target), Ok(seconds)) => driver::run(target, Duration::from_secs(seconds)),
+        [way @ ("run" | "grow"), name, seconds] => match (targets::find(name), seconds.parse()) {
+            (Some(target), Ok(seconds)) => {
+                driver::run(target, Duration::from_secs(seconds), *way == "grow")
+            }
             _ => return usage(),
         },
         ["replay", name, file] => match targets::find(name) {
@@ -43,6 +50,6 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: fuzz list | run TARGET SECONDS | replay TARGET FILE");
+    eprintln!("usage: fuzz list | run TARGET SECONDS | grow TARGET SECONDS | replay TARGET FILE");
     ExitCode::from(2)
 }

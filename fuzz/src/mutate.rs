@@ -41,6 +41,11 @@ impl Mutator {
         }
     }
 
+    /// One more seed, because it showed something new.
+    pub(crate) fn learn(&mut self, seed: Vec<u8>) {
+        self.seeds.push(seed);
+    }
+
     /// The next input.
     pub(crate) fn next(&mut self) -> Vec<u8> {
         let mut input = self.seed();

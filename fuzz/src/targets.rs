@@ -1,11 +1,20 @@
 //! What is fuzzed, each with the promises that must hold for any input.
 
 mod address;
+mod answer;
 mod cel;
+mod duration;
 mod event;
 mod manifest;
+mod objects;
+mod oidc;
+mod pem;
+mod proxy;
+mod records;
 mod regex;
 mod render;
+mod secret;
+mod stream;
 mod webhook;
 
 /// One target.
@@ -27,6 +36,15 @@ pub(crate) const ALL: &[&Target] = &[
     &render::TARGET,
     &address::TARGET,
     &webhook::TARGET,
+    &oidc::TARGET,
+    &objects::TARGET,
+    &duration::TARGET,
+    &records::TARGET,
+    &answer::TARGET,
+    &secret::TARGET,
+    &stream::TARGET,
+    &proxy::TARGET,
+    &pem::TARGET,
 ];
 
 /// The target of a name.

@@ -9,9 +9,11 @@ mod codegen;
 mod examples;
 mod fanfare;
 mod quickstart;
+mod sbom;
 mod tidy;
 mod tree;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -21,6 +23,7 @@ Usage: cargo xtask COMMAND
   sink [PORT]       print what arrives at http://127.0.0.1:PORT (8888), until Ctrl-C
   tidy              check the rules of the house: layers, sizes, names, links
   codegen [--check] write docs/reference and generated parts of deploy, or fail if out of date
+  sbom FILE [TARGET] write the bill of materials of the program, for the host unless a target is named
   examples          run `fanfare check` over every manifest in documents and examples
 ";
 
@@ -32,6 +35,8 @@ fn main() -> ExitCode {
         ["codegen"] => codegen::run(codegen::Mode::Write),
         ["codegen", "--check"] => codegen::run(codegen::Mode::Check),
         ["examples"] => examples::run(),
+        ["sbom", file] => sbom::run(None, Path::new(file)),
+        ["sbom", file, target] => sbom::run(Some(target), Path::new(file)),
         ["quickstart"] => quickstart::run(),
         ["sink"] => quickstart::sink::run(quickstart::sink::DEFAULT_PORT),
         ["sink", port] => match port.parse() {

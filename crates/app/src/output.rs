@@ -12,11 +12,17 @@ pub(crate) const FAILED: u8 = 1;
 /// The command line was wrong.
 pub(crate) const WRONG_USAGE: u8 = 2;
 
+/// What is printed comes from events and destinations, too, and must not steer the terminal.
+fn inert(text: &str) -> String {
+    let steers = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    text.replace(steers, "\u{fffd}")
+}
+
 /// Prints to standard output; a reader that is gone, such as `head`, is no failure.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout
-        .write_all(text.as_bytes())
+        .write_all(inert(text).as_bytes())
         .and_then(|()| stdout.flush())
     {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -37,7 +43,7 @@ pub(crate) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
 
 /// Prints to standard error; there is nobody to tell if that fails.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", inert(text));
 }
 
 /// Reports why a command failed: the whole chain once, and a hint if there is one.
@@ -88,7 +94,16 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::table;
+    use super::{inert, table};
+
+    #[test]
+    fn nothing_that_is_printed_steers_the_terminal() {
+        let text = "a\u{1b}[2J\u{9b}31m\r\0b\tc\né";
+        assert_eq!(
+            inert(text),
+            "a\u{fffd}[2J\u{fffd}31m\u{fffd}\u{fffd}b\tc\né"
+        );
+    }
 
     #[test]
     fn columns_line_up_and_lines_have_no_trailing_space() {

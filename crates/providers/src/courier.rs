@@ -325,7 +325,9 @@ fn panicked(provider: &ValidProvider, redactor: &Redactor, panic: &(dyn Any + Se
     Failure::new(FailureClass::Rejected, clean(redactor, &text))
 }
 
-/// A text fit for people: without secrets, not too long.
+/// A text fit for people: without secrets, on one line, not too long. What a destination says goes to
+/// terminals, and must not steer them.
 pub(crate) fn clean(redactor: &Redactor, text: &str) -> String {
-    truncate::head(&redactor.redact(text), LONGEST_DETAIL)
+    let text = redactor.redact(text).replace(char::is_control, " ");
+    truncate::head(&text, LONGEST_DETAIL)
 }

@@ -9,6 +9,7 @@ use providers::Directory;
 use serde_json::json;
 
 use super::{Target, first_line};
+use crate::features::feature;
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target {
@@ -80,6 +81,7 @@ fn run(input: &[u8]) -> Result<(), String> {
     });
     let provider = Provider::from_object(Arc::new(object));
     for problem in ValidProvider::validate(&provider, &Directory).problems {
+        feature(&problem.message);
         if address.len() > 40 && problem.message.contains(address) {
             return Err(format!(
                 "a problem repeats the address: {}",

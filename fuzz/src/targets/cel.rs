@@ -6,6 +6,7 @@ use expr::cel::{Budget, OutputType, Program};
 use serde_json::json;
 
 use super::Target;
+use crate::features::feature;
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target {
@@ -89,10 +90,13 @@ fn run(input: &[u8]) -> Result<(), String> {
         "list": ["a", "b", {"c": 1.5}], "n": 3, "ok": true, "nil": null, "uni": "héllo",
     });
     let variables = names.map(|name| (name, &value));
-    let _ = Program::compile(&source, &names, OutputType::String);
+    if let Err(error) = Program::compile(&source, &names, OutputType::String) {
+        feature(&error.to_string());
+    }
     if let Ok(program) = Program::compile_any(&source, &names) {
         let evaluate = || format!("{:?}", program.evaluate_any(&variables, Budget::default()));
         let first = evaluate();
+        feature(&first);
         if first != evaluate() {
             return Err("two evaluations differ".to_owned());
         }

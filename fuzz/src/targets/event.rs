@@ -3,6 +3,7 @@
 use domain::CleanEvent;
 
 use super::Target;
+use crate::features::feature;
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target {
@@ -31,12 +32,21 @@ pub(super) const TARGET: Target = Target {
 
 /// What is taken can be written and read again, and stays what it is.
 fn run(input: &[u8]) -> Result<(), String> {
-    let Ok(event) = api::event::decode(input) else {
-        return Ok(());
+    let event = match api::event::decode(input) {
+        Ok(event) => event,
+        Err(error) => {
+            feature(&error.to_string());
+            return Ok(());
+        }
     };
-    let Ok((event, _)) = CleanEvent::from_wire(event) else {
-        return Ok(());
+    let event = match CleanEvent::from_wire(event) {
+        Ok((event, _)) => event,
+        Err(error) => {
+            feature(&error.to_string());
+            return Ok(());
+        }
     };
+    feature("an event");
     let stored = api::to_wire_json(event.event()).map_err(|error| error.to_string())?;
     let read = api::event::decode(stored.as_ref())
         .map_err(|error| format!("what we wrote cannot be read: {error}"))?;

@@ -7,6 +7,7 @@ use domain::{ValidAlert, ValidProvider};
 use providers::Directory;
 
 use super::Target;
+use crate::features::feature;
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target {
@@ -64,12 +65,22 @@ fn manifests() -> Vec<Vec<u8>> {
 /// Reading and validating never panics, and a problem always says something.
 fn run(input: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(input);
-    for manifest in api::manifest::parse(&text).into_iter().flatten() {
+    for parsed in api::manifest::parse(&text) {
+        let manifest = match parsed {
+            Ok(manifest) => manifest,
+            Err(broken) => {
+                feature(&format!("{broken:?}"));
+                continue;
+            }
+        };
         let object = Arc::new(manifest.object);
         let provider = Provider::from_object(Arc::clone(&object));
         let alert = Alert::from_object(object);
         let provider = ValidProvider::validate(&provider, &Directory);
         let alert = ValidAlert::validate(&alert);
+        for problem in provider.problems.iter().chain(&alert.problems) {
+            feature(&problem.message);
+        }
         if provider.value.is_none() && provider.problems.is_empty() {
             return Err("a Provider is refused without a problem".to_owned());
         }

@@ -3,6 +3,7 @@
 use expr::regex::Pattern;
 
 use super::{Target, first_line};
+use crate::features::feature;
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target {
@@ -57,10 +58,18 @@ pub(super) const TARGET: Target = Target {
 fn run(input: &[u8]) -> Result<(), String> {
     let input = String::from_utf8_lossy(input);
     let (source, text) = first_line(&input);
-    let Ok(pattern) = Pattern::compile(source) else {
-        return Ok(());
+    let pattern = match Pattern::compile(source) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            feature(&error.to_string());
+            return Ok(());
+        }
     };
     let is_match = pattern.is_match(text);
+    let literals = pattern
+        .required_literals()
+        .map_or(0, |some| some.len().min(3));
+    feature(["no", "one", "two", "many"][literals]);
     if let Some(literals) = pattern.required_literals()
         && is_match
         && !literals

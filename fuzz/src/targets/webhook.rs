@@ -7,6 +7,7 @@ use receivers::oidc::Token;
 use receivers::payload::Payload;
 
 use super::{Target, first_line};
+use crate::features::feature;
 use crate::seeds;
 
 pub(super) const TARGET: Target = Target {
@@ -58,12 +59,16 @@ fn run(input: &[u8]) -> Result<(), String> {
         headers,
         body: Bytes::copy_from_slice(body.as_bytes()),
     };
-    let Ok(payload) = Payload::read(kind.reading, &call) else {
-        return Ok(());
+    let seen =
+        Payload::read(kind.reading, &call).and_then(|payload| payload.seen_by_filters(&call));
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(rejection) => {
+            feature(&format!("{} {rejection:?}", kind.name));
+            return Ok(());
+        }
     };
-    let Ok(seen) = payload.seen_by_filters(&call) else {
-        return Ok(());
-    };
+    feature(kind.name);
     if !seen.is_object() {
         return Err("filters see something that is no object".to_owned());
     }

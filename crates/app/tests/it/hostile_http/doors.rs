@@ -13,7 +13,7 @@ use crate::support::{Fanfare, Folder, event, secret, text};
 use crate::webhooks::path_of;
 
 /// Longer than any connection may live without progress, also on a busy machine.
-pub(super) const LONGEST: Duration = Duration::from_mins(2);
+pub(super) const LONGEST: Duration = Duration::from_mins(4);
 
 const TOKEN: &str = "t0ken";
 
@@ -110,6 +110,22 @@ impl Door {
         format!("{}{body}", self.head(&fields)).into_bytes()
     }
 
+    /// A request that costs next to nothing and is refused.
+    pub(super) fn cheap_request(&self) -> Vec<u8> {
+        let body = if self.reads_bodies() { "{}" } else { "" };
+        let path = if self.name == "webhooks" {
+            "/hook/nobody"
+        } else {
+            &self.path
+        };
+        format!(
+            "{} {path} HTTP/1.1\r\nHost: door\r\nContent-Length: {}\r\n\r\n{body}",
+            self.method,
+            body.len()
+        )
+        .into_bytes()
+    }
+
     /// Whether that is the status of the answer to a good request.
     pub(super) fn is_good(&self, status: u16) -> bool {
         match self.name {
@@ -194,6 +210,20 @@ impl House {
             fanfare,
             doors,
             _folder: folder,
+        }
+    }
+
+    /// Waits until the process has let go of connections that ended.
+    pub(super) async fn forget_connections(&self) {
+        let path = format!("/proc/{}/fd", self.fanfare.pid());
+        let deadline = std::time::Instant::now() + LONGEST;
+        loop {
+            let open = std::fs::read_dir(&path).expect("the process lives").count();
+            if open < 500 {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{open} descriptors");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -37,6 +37,7 @@ async fn ten_thousand_idle_connections_leave_every_port_serving() {
             house.resident()
         );
         drop(idle);
+        house.forget_connections().await;
     }
     house.assert_well("idle connections", 400).await;
 }

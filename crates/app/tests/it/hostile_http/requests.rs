@@ -269,12 +269,12 @@ fn chunks() -> Vec<Case> {
         chunked("an extension of 4 MiB", BadBody, extension(4 * MIB)),
         chunked(
             "an extension in each of 100,000 chunks",
-            BadBody,
+            BadContent,
             "1;abcdefgh=ijklmnop\r\nx\r\n".repeat(100_000) + "0\r\n\r\n",
         ),
         chunked(
             "a million chunks of one byte",
-            BadBody,
+            BadContent,
             "1\r\nx\r\n".repeat(1_000_000) + "0\r\n\r\n",
         ),
         chunked(
