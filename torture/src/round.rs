@@ -432,8 +432,15 @@ impl Round {
     }
 
     /// Complains when deliveries to the steady destination took too long; for faults that must not be
-    /// seen there.
+    /// seen there. Where the process was stopped, too, that says nothing.
     pub(crate) fn complain_if_late(&self) {
+        let was_stopped = {
+            let tally = self.tally();
+            tally.kills + tally.stops > 0
+        };
+        if was_stopped {
+            return;
+        }
         let account = self.account(&[]);
         // Roles are in order, and this one is the first.
         let longest = account.longest.get(&0).copied().unwrap_or_default();

@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::breaker::Permit;
 use crate::gate;
 use crate::metrics::Metrics;
-use crate::store::{Claimed, Store, StoreError};
+use crate::store::{Claimed, DeliveryFilter, Store, StoreError};
 
 use attempt::attempt;
 use queues::Queues;
@@ -221,6 +221,7 @@ impl Worker {
 
     /// Learns from the store what is due; after a restart that is all there is to know.
     async fn take_stock(&mut self) {
+        self.seen = self.seen.max(self.newest().await);
         let latest = later(self.shared.clock.now(), LONGEST_WAIT);
         for (provider, at) in self.read_due().await {
             if at > latest {
@@ -229,6 +230,24 @@ impl Worker {
                 self.queues.due(&provider, at);
             }
         }
+    }
+
+    /// What the clock showed when the newest delivery was accepted or attempted; the clock may have been
+    /// set back while this process did not run.
+    async fn newest(&self) -> Timestamp {
+        let everything = DeliveryFilter::default();
+        let newest = self.shared.store.list(&everything, None, 1).await;
+        let newest = newest.unwrap_or_else(|error| {
+            tracing::warn!(%error, "reading the newest delivery failed");
+            Vec::new()
+        });
+        newest.first().map_or(Timestamp::MIN, |newest| {
+            newest
+                .last
+                .at
+                .max(Some(newest.accepted_at))
+                .unwrap_or(newest.accepted_at)
+        })
     }
 
     /// Makes everything due, and lets every destination be tried.

@@ -15,7 +15,7 @@ use domain::ports::{Courier, ObjectReader, Random};
 use domain::{Catalog, CleanEvent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use testkit::MovableClock;
 use tokio::sync::watch;
@@ -63,20 +63,27 @@ struct Running {
     engine: Engine,
     store: Arc<dyn Store>,
     clock: Arc<MovableClock>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// An engine with one delivery whose first attempt has failed.
 async fn after_a_failure() -> Running {
-    let directory = tempfile::tempdir().unwrap();
+    let running = start(tempfile::tempdir().unwrap(), at(0)).await;
+    accept(&*running.store, &provider("down"), 1).await;
+    running.engine.handle().due(vec![provider("down")]).await;
+    running.wait_for(|view| view.attempts == 1).await;
+    running
+}
+
+/// An engine on a directory, and what time it is.
+async fn start(directory: tempfile::TempDir, now: Timestamp) -> Running {
     let store = open(StoreSettings {
         directory: directory.path().to_owned(),
         queue_limit: QueueLimit::default(),
         lock_wait: Duration::from_secs(5),
     })
     .unwrap();
-    accept(&*store, &provider("down"), 1).await;
-    let clock = Arc::new(MovableClock::at(at(0)));
+    let clock = Arc::new(MovableClock::at(now));
     let ports = Ports {
         store: store.clone(),
         catalog: Arc::new(Catalog::default()),
@@ -99,14 +106,12 @@ async fn after_a_failure() -> Running {
     };
     let mut registry = Registry::default();
     let engine = Engine::start(settings, ports, &mut registry).await.unwrap();
-    let running = Running {
+    Running {
         engine,
         store,
         clock,
-        _directory: directory,
-    };
-    running.wait_for(|view| view.attempts == 1).await;
-    running
+        directory,
+    }
 }
 
 impl Running {
@@ -155,4 +160,18 @@ async fn a_small_step_back_changes_nothing() {
         .wait_for(|view| view.state == DeliveryState::Delivered)
         .await;
     running.engine.stop(Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_while_nothing_ran_is_noticed_at_the_start() {
+    for back in [SignedDuration::from_mins(30), SignedDuration::from_hours(5)] {
+        let running = after_a_failure().await;
+        running.engine.stop(Duration::from_secs(1)).await;
+        drop(running.store);
+        let running = start(running.directory, at(0) - back).await;
+        running
+            .wait_for(|view| view.state == DeliveryState::Delivered)
+            .await;
+        running.engine.stop(Duration::from_secs(1)).await;
+    }
 }
