@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::http_sink::{Connection, SeenRequest, read_request};
@@ -54,7 +55,7 @@ async fn serve(
     expected: Option<String>,
     record: Arc<Mutex<Vec<SeenRequest>>>,
 ) {
-    let mut connection = Connection::Plain(stream);
+    let mut connection = Connection::Plain(BufReader::new(stream));
     let Some(request) = read_request(&mut connection).await else {
         return;
     };

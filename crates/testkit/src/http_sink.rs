@@ -25,7 +25,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
@@ -34,6 +34,9 @@ pub(crate) use wire::{Connection, read_request};
 
 /// Longer than anything that works takes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two tries to listen.
+const REBIND: Duration = Duration::from_millis(20);
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -88,6 +91,8 @@ pub enum Answer {
     Reset,
     /// Send a status, then a byte of body now and then for ever.
     Drip,
+    /// Send a status and announce a body of so many bytes, then send it as fast as it is taken.
+    Flood(u64),
 }
 
 impl Answer {
@@ -130,12 +135,29 @@ type Script = dyn Fn(&SeenRequest) -> Answer + Send + Sync;
 
 struct State {
     seen: Vec<SeenRequest>,
+    keeps: bool,
     next: VecDeque<Answer>,
     default: Arc<Script>,
 }
 
+/// How many connections there are and were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Open now.
+    pub open: usize,
+    /// Most that were open at once.
+    pub most: usize,
+    /// Ever accepted.
+    pub accepted: usize,
+}
+
 struct Shared {
     state: Mutex<State>,
+    connections: Mutex<Connections>,
+    /// Whether new connections are taken.
+    is_listening: watch::Sender<bool>,
+    /// What new connections are spoken to with.
+    tls: Mutex<Option<TlsAcceptor>>,
     /// How many requests there were.
     count: watch::Sender<usize>,
     /// Whether held answers may go.
@@ -151,11 +173,22 @@ impl Shared {
         let mut state = self.lock();
         let default = Arc::clone(&state.default);
         let answer = state.next.pop_front().unwrap_or_else(|| default(&request));
-        state.seen.push(request);
-        let count = state.seen.len();
+        if state.keeps {
+            state.seen.push(request);
+        }
         drop(state);
-        self.count.send_replace(count);
+        self.count.send_modify(|count| *count += 1);
         answer
+    }
+
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tls(&self) -> MutexGuard<'_, Option<TlsAcceptor>> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -186,13 +219,17 @@ impl HttpSink {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 seen: Vec::new(),
+                keeps: true,
                 next: VecDeque::new(),
                 default: Arc::new(|_| Answer::status(200)),
             }),
+            connections: Mutex::default(),
+            is_listening: watch::Sender::new(true),
+            tls: Mutex::new(tls),
             count: watch::Sender::new(0),
             released: watch::Sender::new(false),
         });
-        tokio::spawn(accept(listener, tls, Arc::clone(&shared)));
+        tokio::spawn(listen(listener, Arc::clone(&shared)));
         Self {
             address,
             scheme,
@@ -223,6 +260,32 @@ impl HttpSink {
     /// Answers the next requests so, one after the other; then as set before.
     pub fn answer_next(&self, answers: impl IntoIterator<Item = Answer>) {
         self.shared.lock().next.extend(answers);
+    }
+
+    /// Keeps no requests from now on, for tests with more of them than fit into memory; a script
+    /// sees them all the same.
+    pub fn keep_nothing(&self) {
+        self.shared.lock().keeps = false;
+    }
+
+    /// Nobody listens on the port any more; connections that are open stay.
+    pub fn shut(&self) {
+        self.shared.is_listening.send_replace(false);
+    }
+
+    /// Listens again, on the same port.
+    pub fn open(&self) {
+        self.shared.is_listening.send_replace(true);
+    }
+
+    /// Shows new clients of a TLS server another certificate.
+    pub fn present(&self, pair: &Pair) {
+        *self.shared.tls() = Some(acceptor(pair, None));
+    }
+
+    /// How many connections there are and were.
+    pub fn connections(&self) -> Connections {
+        *self.shared.connections()
     }
 
     /// Lets held answers go, those to come included.
@@ -278,19 +341,57 @@ pub(crate) fn acceptor(pair: &Pair, clients: Option<&str>) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config.expect("a pair")))
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
-    for number in 1.. {
-        let Ok((stream, _)) = listener.accept().await else {
-            return;
-        };
-        let tls = tls.clone();
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            if let Some(mut connection) = Connection::open(stream, tls).await {
-                serve(&mut connection, number, &shared).await;
+/// Accepts while the sink is listening, and gives the port back meanwhile when it is not.
+async fn listen(first: TcpListener, shared: Arc<Shared>) {
+    let mut listening = shared.is_listening.subscribe();
+    let address = first.local_addr().expect("an address");
+    let mut listener = Some(first);
+    loop {
+        if !*listening.borrow_and_update() {
+            listener = None;
+        } else if listener.is_none() {
+            // The port is ours again as soon as nobody else tries it out.
+            listener = TcpListener::bind(address).await.ok();
+            if listener.is_none() {
+                tokio::time::sleep(REBIND).await;
+                continue;
             }
-        });
+        }
+        let accepting = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = accepting => match accepted {
+                Ok((stream, _)) => welcome(stream, &shared),
+                // Too many open files, say: others may be closed.
+                Err(_) => tokio::time::sleep(REBIND).await,
+            },
+            changed = listening.changed() => if changed.is_err() {
+                return;
+            },
+        }
     }
+}
+
+fn welcome(stream: TcpStream, shared: &Arc<Shared>) {
+    let number = {
+        let mut connections = shared.connections();
+        connections.accepted += 1;
+        connections.open += 1;
+        connections.most = connections.most.max(connections.open);
+        connections.accepted
+    };
+    let tls = shared.tls().clone();
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        if let Some(mut connection) = Connection::open(stream, tls).await {
+            serve(&mut connection, number, &shared).await;
+        }
+        shared.connections().open -= 1;
+    });
 }
 
 async fn serve(connection: &mut Connection, number: usize, shared: &Shared) {
@@ -357,6 +458,29 @@ mod tests {
         sink.release();
         let answer = waiting.await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 201 "));
+    }
+
+    #[tokio::test]
+    async fn a_shut_sink_refuses_and_an_open_one_answers_on_the_same_port() {
+        let sink = HttpSink::start().await;
+        sink.keep_nothing();
+        assert!(post(sink.address()).await.is_ok());
+        sink.shut();
+        while post(sink.address()).await.is_ok() {}
+        sink.open();
+        while post(sink.address()).await.is_err() {}
+        assert!(sink.requests().is_empty());
+        assert!(sink.connections().accepted >= 2);
+    }
+
+    #[tokio::test]
+    async fn a_flood_has_the_length_that_it_announces() {
+        let sink = HttpSink::start().await;
+        sink.answer_next([Answer::Flood(100_000)]);
+        let answer = post(sink.address()).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("Content-Length: 100000"));
+        assert_eq!(body.len(), 100_000);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,28 +18,28 @@ const DRIP: Duration = Duration::from_millis(5);
 /// A connection to a client.
 pub(crate) enum Connection {
     /// TCP.
-    Plain(TcpStream),
+    Plain(BufReader<TcpStream>),
     /// TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<BufReader<TlsStream<TcpStream>>>),
 }
 
 impl Connection {
     /// Shakes hands if need be; `None` if that fails.
     pub(crate) async fn open(stream: TcpStream, tls: Option<TlsAcceptor>) -> Option<Self> {
         match tls {
-            None => Some(Self::Plain(stream)),
+            None => Some(Self::Plain(BufReader::new(stream))),
             Some(tls) => tls
                 .accept(stream)
                 .await
                 .ok()
-                .map(|stream| Self::Tls(Box::new(stream))),
+                .map(|stream| Self::Tls(Box::new(BufReader::new(stream)))),
         }
     }
 
     pub(crate) fn has_client_certificate(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().1.peer_certificates().is_some(),
+            Self::Tls(stream) => stream.get_ref().get_ref().1.peer_certificates().is_some(),
         }
     }
 
@@ -70,6 +70,19 @@ impl Connection {
         }
     }
 
+    async fn flood(&mut self, length: u64) -> io::Result<()> {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        self.write(head.as_bytes()).await?;
+        let piece = [b'x'; 16 << 10];
+        let mut left = length;
+        while left > 0 {
+            let size = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.write(&piece[..size]).await?;
+            left -= size as u64;
+        }
+        Ok(())
+    }
+
     /// Gives an answer; says whether the connection goes on.
     pub(crate) async fn give(&mut self, answer: &Answer) -> bool {
         match answer {
@@ -87,11 +100,12 @@ impl Connection {
                 }
                 false
             }
+            Answer::Flood(length) => self.flood(*length).await.is_ok(),
             Answer::Close | Answer::Hold(_) => false,
             Answer::Reset => {
                 let tcp = match self {
-                    Self::Plain(stream) => &*stream,
-                    Self::Tls(stream) => stream.get_ref().0,
+                    Self::Plain(stream) => stream.get_ref(),
+                    Self::Tls(stream) => stream.get_ref().get_ref().0,
                 };
                 // Without lingering, closing sends a reset.
                 tcp.set_zero_linger().expect("a socket option");
