@@ -1,0 +1,128 @@
+//! Under which conditions a run took place, and how to repeat it.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::Path;
+
+use crate::command_line::CommandLine;
+use crate::report::Conditions;
+use crate::target::Target;
+
+/// A seed that nobody chose; short enough to type.
+pub(crate) fn made_up_seed() -> u64 {
+    RandomState::new().build_hasher().finish() % 1_000_000_000
+}
+
+/// Reads them.
+pub(crate) fn read(
+    command_line: &CommandLine,
+    seed: u64,
+    target: &dyn Target,
+    work: &Path,
+) -> Conditions {
+    let mut pairs = vec![
+        ("date", command_line.date.clone()),
+        ("seed", seed.to_string()),
+        ("arguments", repeating(command_line, seed)),
+        ("target", target.name().to_owned()),
+        ("version", target.version()),
+        ("its promise", target.promise().words.to_owned()),
+        (
+            "cores",
+            std::thread::available_parallelism()
+                .map_or_else(|_| "unknown".to_owned(), |cores| cores.to_string()),
+        ),
+        (
+            "kernel",
+            file("/proc/sys/kernel/osrelease").trim().to_owned(),
+        ),
+        (
+            "file system of the data",
+            file_system(work, &file("/proc/self/mounts")),
+        ),
+        (
+            "load average before",
+            file("/proc/loadavg").trim().to_owned(),
+        ),
+    ];
+    pairs.extend(command_line.note.iter().map(|note| ("note", note.clone())));
+    let pairs = pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
+    Conditions(pairs.collect())
+}
+
+/// The arguments that do the same again.
+pub(crate) fn repeating(command_line: &CommandLine, seed: u64) -> String {
+    let mut arguments = vec![format!("--seed {seed}")];
+    if command_line.target != "fanfare" {
+        arguments.push(format!("--target {}", command_line.target));
+    }
+    for (name, file) in [
+        ("fanfare", &command_line.fanfare),
+        ("alertmanager", &command_line.alertmanager),
+    ] {
+        if let Some(file) = file {
+            arguments.push(format!("--{name} {}", file.display()));
+        }
+    }
+    for (name, number) in [
+        ("minutes", command_line.minutes),
+        ("kills", command_line.kills),
+    ] {
+        if let Some(number) = number {
+            arguments.push(format!("--{name} {number}"));
+        }
+    }
+    if command_line.no_mix {
+        arguments.push("--no-mix".to_owned());
+    }
+    arguments.push(format!("--jobs {}", command_line.jobs));
+    arguments.extend(command_line.faults.iter().cloned());
+    arguments.join(" ")
+}
+
+fn file(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Type of the file system that a folder is on: that of the longest mount point above it.
+fn file_system(folder: &Path, mounts: &str) -> String {
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            Some((words.next()?, words.next()?))
+        })
+        .filter(|(point, _)| folder.starts_with(point))
+        .max_by_key(|(point, _)| point.len())
+        .map_or_else(|| "unknown".to_owned(), |(_, kind)| kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn what_repeats_a_run_is_a_command_line_that_says_the_same() {
+        let given = [
+            "torture",
+            "--target",
+            "alertmanager",
+            "--kills",
+            "7",
+            "--no-mix",
+            "kill",
+        ];
+        let text = repeating(&CommandLine::parse_from(given), 42);
+        let again = ["torture"].into_iter().chain(text.split(' '));
+        let again = CommandLine::parse_from(again);
+        assert_eq!(again.seed, Some(42));
+        assert_eq!((again.kills, again.no_mix), (Some(7), true));
+        assert_eq!(
+            (again.target.as_str(), again.faults.len()),
+            ("alertmanager", 1)
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! What can go wrong, one file per sort of fault.
+//!
+//! A fault strikes a running round and undoes what it did before it returns. Strikes of different
+//! faults overlap in a mixed run; whoever stops the process holds it meanwhile ([`Round::process`]).
+
+use futures::future::BoxFuture;
+
+use crate::plan::{Rhythm, Strike};
+use crate::round::Round;
+use crate::setup::Setup;
+
+/// Something that goes wrong on purpose.
+pub(crate) trait Fault: Send + Sync {
+    /// Its name on the command line and in reports: lower case, words joined by `-`.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one line.
+    fn about(&self) -> &'static str;
+
+    /// How often it strikes and for how long.
+    fn rhythm(&self) -> Rhythm;
+
+    /// Whether it can be done to a target of this name on this machine; if not, the reason.
+    fn fits(&self, target: &str) -> Result<(), String> {
+        let _ = target;
+        Ok(())
+    }
+
+    /// Asks for what it needs before the target starts: destinations, environment, flags.
+    fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
+        let _ = setup;
+        Ok(())
+    }
+
+    /// Strikes once; everything random about it comes from the strike's dice.
+    fn strike<'a>(
+        &'a self,
+        round: &'a Round,
+        strike: &'a Strike,
+    ) -> BoxFuture<'a, anyhow::Result<()>>;
+
+    /// Looks at a round whose load has ended and whose queue is empty, before the target is stopped.
+    /// What it did not do as expected is told to [`Round::complain`].
+    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+        let _ = round;
+        Box::pin(async { Ok(()) })
+    }
+}
+
+mod kill;
+mod misbehaviour;
+mod restart;
+
+/// All faults, in the order in which they are tried.
+pub(crate) fn all() -> Vec<&'static dyn Fault> {
+    let mut all: Vec<&'static dyn Fault> = vec![&kill::Kill, &restart::Restart];
+    all.extend(misbehaviour::ALL.iter().map(|fault| fault as &dyn Fault));
+    all
+}
+
+/// The faults of these names; all without any.
+pub(crate) fn named(names: &[String]) -> anyhow::Result<Vec<&'static dyn Fault>> {
+    let all = all();
+    if names.is_empty() {
+        return Ok(all);
+    }
+    names
+        .iter()
+        .map(|name| {
+            let found = all.iter().find(|fault| fault.name() == name);
+            found.copied().ok_or_else(|| {
+                anyhow::anyhow!("there is no fault `{name}`; `torture list` names them all")
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn faults_have_names_of_their_own_and_are_found_by_them() {
+        let names: BTreeSet<&str> = all().iter().map(|fault| fault.name()).collect();
+        assert_eq!(names.len(), all().len());
+        for name in names {
+            assert!(
+                name.chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            );
+            assert_eq!(named(&[name.to_owned()]).unwrap().len(), 1);
+        }
+        assert!(named(&["earthquake".to_owned()]).is_err());
+        assert_eq!(named(&[]).unwrap().len(), all().len());
+    }
+}

@@ -1,0 +1,198 @@
+//! Tortures a notification system and accounts for every event that it accepted.
+//!
+//! It starts the target as a real process, sends numbered events, does to it what happens to systems,
+//! and at the end says of every accepted event whether it was delivered, settled otherwise, or lost.
+
+mod client;
+mod command_line;
+mod conditions;
+mod destination;
+mod dice;
+mod fault;
+mod ledger;
+mod load;
+mod plan;
+mod process;
+mod report;
+mod round;
+mod run;
+mod setup;
+mod stamp;
+mod target;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use futures::StreamExt as _;
+
+use command_line::{Command, CommandLine};
+use fault::Fault;
+use run::{Assignment, Outcome};
+use target::Target;
+
+/// How long faults are mixed when nobody says so.
+const BRIEF_MIX: Duration = Duration::from_secs(30);
+
+fn main() -> anyhow::Result<()> {
+    let command_line = CommandLine::parse();
+    if let Some(Command::List) = command_line.command {
+        for fault in fault::all() {
+            say(&format!("{:<18} {}", fault.name(), fault.about()))?;
+        }
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(torture(&command_line))
+}
+
+async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
+    let seed = command_line.seed.unwrap_or_else(conditions::made_up_seed);
+    say(&format!("seed {seed}"))?;
+    let binary = match command_line.target.as_str() {
+        "alertmanager" => command_line.alertmanager.as_deref(),
+        _ => command_line.fanfare.as_deref(),
+    };
+    let target = target::named(&command_line.target, binary)?;
+    let mut skipped = Vec::new();
+    let faults = fitting(command_line, &*target, &mut skipped)?;
+    for reason in &skipped {
+        say(&format!("not tried: {reason}"))?;
+    }
+    let work = std::path::absolute(&command_line.work_dir)?;
+    std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let conditions = conditions::read(command_line, seed, &*target, &work);
+
+    let outcomes = carry_out_all(
+        &target,
+        &assignments(command_line, seed, &faults),
+        &work,
+        usize::from(command_line.jobs),
+    )
+    .await?;
+    let outcomes = report::merged(&outcomes);
+    say("")?;
+    say(&report::table(&outcomes))?;
+    say(&report::remarks(&outcomes))?;
+    if let Some(output) = &command_line.output {
+        write(output, &report::markdown(&conditions, &outcomes, &skipped))?;
+        let json = report::json(&conditions, &outcomes, &skipped)?;
+        write(&output.with_extension("json"), &json)?;
+    }
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|outcome| !outcome.tally.complaints.is_empty())
+        .map(|outcome| outcome.name.as_str())
+        .collect();
+    if !failed.is_empty() {
+        anyhow::bail!(
+            "failed: {}\nseed {seed}; to repeat: cargo run -p torture -- {}",
+            failed.join(", "),
+            conditions::repeating(command_line, seed)
+        );
+    }
+    Ok(())
+}
+
+/// The faults that were asked for and can be done here.
+fn fitting(
+    command_line: &CommandLine,
+    target: &dyn Target,
+    skipped: &mut Vec<String>,
+) -> anyhow::Result<Vec<&'static dyn Fault>> {
+    let mut faults = fault::named(&command_line.faults)?;
+    faults.retain(|fault| match fault.fits(target.name()) {
+        Ok(()) => true,
+        Err(reason) => {
+            skipped.push(format!("{}: {reason}", fault.name()));
+            false
+        }
+    });
+    anyhow::ensure!(!faults.is_empty(), "none of these faults can be tried here");
+    Ok(faults)
+}
+
+/// All rounds, as a function of seed and command line.
+fn assignments(
+    command_line: &CommandLine,
+    seed: u64,
+    faults: &[&'static dyn Fault],
+) -> Vec<Assignment> {
+    let kills = command_line
+        .kills
+        .map(|kills| usize::try_from(kills).unwrap_or(usize::MAX));
+    let mut assignments: Vec<Assignment> = faults
+        .iter()
+        .flat_map(|fault| {
+            let strikes = kills.filter(|_| fault.name() == "kill");
+            run::alone(seed, *fault, strikes)
+        })
+        .collect();
+    if !command_line.no_mix && faults.len() > 1 {
+        let time = command_line
+            .minutes
+            .map_or(BRIEF_MIX, |minutes| Duration::from_secs(minutes * 60));
+        assignments.extend(run::mixed(seed, faults, time));
+    }
+    assignments
+}
+
+async fn carry_out_all(
+    target: &Arc<dyn Target>,
+    assignments: &[Assignment],
+    work: &Path,
+    jobs: usize,
+) -> anyhow::Result<Vec<Outcome>> {
+    let rounds = assignments.iter().enumerate().map(|(number, assignment)| {
+        let folder = work.join(format!("{number:03}-{}", assignment.name));
+        async move {
+            let outcome = run::carry_out(Arc::clone(target), assignment, folder).await;
+            (number, outcome)
+        }
+    });
+    let mut running = futures::stream::iter(rounds).buffer_unordered(jobs);
+    let mut outcomes = Vec::new();
+    while let Some((number, outcome)) = running.next().await {
+        let (account, tally) = (&outcome.account, &outcome.tally);
+        say(&format!(
+            "{:<7} {:<18} {:>3} s: {} accepted, {} of {} delivered, {} settled, {} lost, {} out of order, {} kills",
+            if tally.complaints.is_empty() {
+                "ok"
+            } else {
+                "FAILED"
+            },
+            outcome.name,
+            outcome.seconds,
+            account.accepted,
+            account.once + account.repeated,
+            account.owed,
+            account.settled.values().sum::<u64>(),
+            account.lost,
+            account.disordered,
+            tally.kills,
+        ))?;
+        for complaint in &tally.complaints {
+            say(&format!("        {complaint}"))?;
+        }
+        outcomes.push((number, outcome));
+    }
+    outcomes.sort_by_key(|(number, _)| *number);
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("writing to standard output")
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}

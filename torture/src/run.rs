@@ -1,0 +1,179 @@
+//! Which rounds there are, and how one is carried out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use serde::Serialize;
+
+use crate::dice::Dice;
+use crate::fault::Fault;
+use crate::ledger::Account;
+use crate::plan::{self, Strike};
+use crate::round::{Round, Tally};
+use crate::setup::Setup;
+use crate::target::Target;
+
+/// Kills in one round at most, so that a round's account stays small.
+const MOST_STRIKES: usize = 100;
+
+/// How long faults are mixed in one round at most.
+const MIXED_ROUND: Duration = Duration::from_secs(120);
+
+/// How long the load goes on after the last strike.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
+/// A round to be carried out; a pure function of the seed and of what was asked for.
+#[derive(Clone)]
+pub(crate) struct Assignment {
+    /// Name of the fault, or `mixed`.
+    pub(crate) name: String,
+    /// All faults that may strike.
+    pub(crate) faults: Vec<&'static dyn Fault>,
+    /// What happens when.
+    pub(crate) plan: Vec<Strike>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Outcome {
+    /// Name of the fault, or `mixed`.
+    pub(crate) name: String,
+    /// How many strikes there were.
+    pub(crate) strikes: usize,
+    /// The account.
+    pub(crate) account: Account,
+    /// What happened to the process.
+    pub(crate) tally: Tally,
+    /// How long it took.
+    pub(crate) seconds: u64,
+}
+
+/// The rounds of one fault alone.
+pub(crate) fn alone(
+    seed: u64,
+    fault: &'static dyn Fault,
+    strikes: Option<usize>,
+) -> Vec<Assignment> {
+    let rhythm = fault.rhythm();
+    let mut left = strikes.unwrap_or(rhythm.brief);
+    let mut dice = Dice::of_purpose(seed, "alone");
+    let mut rounds = Vec::new();
+    while left > 0 {
+        let count = left.min(MOST_STRIKES);
+        left -= count;
+        rounds.push(Assignment {
+            name: fault.name().to_owned(),
+            faults: vec![fault],
+            plan: plan::alone(dice.number(), fault.name(), &rhythm, count),
+        });
+    }
+    rounds
+}
+
+/// The rounds in which faults are mixed.
+pub(crate) fn mixed(seed: u64, faults: &[&'static dyn Fault], time: Duration) -> Vec<Assignment> {
+    let rhythms: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.name(), fault.rhythm()))
+        .collect();
+    let mut dice = Dice::of_purpose(seed, "mixed");
+    let mut left = time;
+    let mut rounds = Vec::new();
+    while left > Duration::ZERO {
+        let span = left.min(MIXED_ROUND);
+        left = left.saturating_sub(span);
+        rounds.push(Assignment {
+            name: "mixed".to_owned(),
+            faults: faults.to_vec(),
+            plan: plan::mixed(dice.number(), &rhythms, span),
+        });
+    }
+    rounds
+}
+
+/// Carries a round out in a folder of its own, which goes if nothing was wrong.
+pub(crate) async fn carry_out(
+    target: Arc<dyn Target>,
+    assignment: &Assignment,
+    folder: PathBuf,
+) -> Outcome {
+    let started = Instant::now();
+    let (account, mut tally) = match attempt(target, assignment, &folder).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            let tally = Tally {
+                complaints: vec![format!("{error:#}")],
+                ..Tally::default()
+            };
+            (Account::default(), tally)
+        }
+    };
+    if tally.complaints.is_empty() {
+        // What is left over is no more than in the way.
+        let _ = std::fs::remove_dir_all(&folder);
+    } else {
+        tally.complaints.push(format!("see {}", folder.display()));
+    }
+    Outcome {
+        name: assignment.name.clone(),
+        strikes: assignment.plan.len(),
+        account,
+        tally,
+        seconds: started.elapsed().as_secs(),
+    }
+}
+
+async fn attempt(
+    target: Arc<dyn Target>,
+    assignment: &Assignment,
+    folder: &Path,
+) -> anyhow::Result<(Account, Tally)> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("removing {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let mut setup = Setup::new(folder.to_owned());
+    for fault in &assignment.faults {
+        fault.prepare(&mut setup)?;
+    }
+    let round = Round::start(target, setup).await?;
+    let struck = strike_all(&round, assignment).await;
+    if let Err(error) = struck {
+        round.complain(format!("{error:#}"));
+    }
+    tokio::time::sleep(AFTERMATH).await;
+    let account = round.drain().await?;
+    for fault in &assignment.faults {
+        fault.judge(&round).await?;
+    }
+    let tally = round.finish(&account).await?;
+    Ok((account, tally))
+}
+
+async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let mut running = FuturesUnordered::new();
+    for strike in &assignment.plan {
+        let Some(fault) = assignment
+            .faults
+            .iter()
+            .find(|fault| fault.name() == strike.fault)
+        else {
+            continue;
+        };
+        running.push(async move {
+            tokio::time::sleep_until((begun + strike.at).into()).await;
+            let struck = fault.strike(round, strike).await;
+            struck.with_context(|| format!("{} at {:?}", strike.fault, strike.at))
+        });
+    }
+    while let Some(struck) = running.next().await {
+        struck?;
+    }
+    Ok(())
+}

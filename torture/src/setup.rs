@@ -1,0 +1,44 @@
+//! What the faults of a round ask for before its target starts.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::destination::Role;
+
+/// Everything about a round that is decided before it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// Folder of the round, for whatever a fault needs on disk.
+    pub(crate) folder: PathBuf,
+    /// Destinations besides [`Role::Steady`], which is always there.
+    pub(crate) roles: BTreeSet<Role>,
+    /// Environment of the target's process.
+    pub(crate) environment: Vec<(String, OsString)>,
+    /// Libraries to load into the target's process before all others (`LD_PRELOAD`).
+    pub(crate) preload: Vec<PathBuf>,
+    /// Further arguments of the target.
+    pub(crate) arguments: Vec<String>,
+    /// How many processes of the target.
+    pub(crate) replicas: usize,
+    /// Events per second, of all lanes together.
+    pub(crate) rate: u32,
+    /// Objects whose events are sent, each by a connection of its own.
+    pub(crate) lanes: u32,
+}
+
+impl Setup {
+    /// What a round has when no fault asks for more.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            roles: BTreeSet::from([Role::Steady]),
+            environment: Vec::new(),
+            preload: Vec::new(),
+            arguments: Vec::new(),
+            replicas: 1,
+            rate: 200,
+            lanes: 16,
+        }
+    }
+}
