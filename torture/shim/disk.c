@@ -3,7 +3,8 @@
  * fails such calls on demand. Preloaded into the program under test; not part of the product.
  *
  *   DISK_SHIM_FOLDER   the folder, absolute and without symbolic links
- *   DISK_SHIM_RECORD   file that records are appended to, outside the folder; none: nothing is recorded
+ *   DISK_SHIM_RECORD   folder, outside of the watched one, for a file of records per process, which are
+ *                      numbered in the order of their starts; none: nothing is recorded
  *   DISK_SHIM_CONTROL  file of `struct control`, shared with whoever decides about faults; none: no faults
  *
  * Order. A change and its record are made under one mutex, so records are in the order in which the
@@ -66,6 +67,8 @@ struct record {
     uint32_t data_length;
 };
 
+_Static_assert(sizeof(struct record) == 40, "src/power/record.rs reads it");
+
 #define RECORD_MAGIC 0x4b534944u /* "DISK" */
 #define CONTROL_MAGIC 0x4c525443u /* "CTRL" */
 #define RULES 8
@@ -102,6 +105,8 @@ struct control {
     _Atomic uint64_t hit[OPERATIONS];
     struct rule rules[RULES];
 };
+
+_Static_assert(sizeof(struct rule) == 80 && sizeof(struct control) == 760, "src/shim.rs writes them");
 
 /* ------------------------------------------------------------------ state */
 
@@ -223,7 +228,11 @@ static void find_real_calls(void) {
 
 /* ------------------------------------------------------------------ records */
 
-/* One record, by one call: processes that append to the same file do not mix. */
+/* More is of no use to anybody, and the disk is not ours. */
+#define LONGEST_RECORD (2ull << 30)
+static _Atomic uint64_t recorded;
+
+/* One record, by one call. */
 static void record(enum kind kind, uint64_t inode, uint64_t first, uint64_t second, const char *name,
                    size_t name_length, const struct iovec *data, int pieces) {
     if (record_descriptor < 0) return;
@@ -241,6 +250,16 @@ static void record(enum kind kind, uint64_t inode, uint64_t first, uint64_t seco
     if (name_length > 0) parts[count++] = (struct iovec){(void *)name, name_length};
     for (int i = 0; i < pieces; i++) parts[count++] = data[i];
     ssize_t want = (ssize_t)(sizeof head + name_length + data_length);
+    uint64_t before = atomic_fetch_add(&recorded, (uint64_t)want);
+    if (before > LONGEST_RECORD) return;
+    if (before + (uint64_t)want > LONGEST_RECORD) {
+        /* The last one says that it is not the last. */
+        static const char words[] = "the disk for more than 2 GiB";
+        head = (struct record){RECORD_MAGIC, UNSUPPORTED, 0, 0, 0, sizeof words - 1, 0};
+        parts[1] = (struct iovec){(void *)words, sizeof words - 1};
+        count = 2;
+        want = (ssize_t)(sizeof head + sizeof words - 1);
+    }
     if (real_writev(record_descriptor, parts, count) != want) {
         /* A hole in the record would make every conclusion wrong. */
         say("disk shim: the record cannot be written\n");
@@ -409,7 +428,13 @@ __attribute__((constructor)) static void begin(void) {
     }
     path = getenv("DISK_SHIM_RECORD");
     if (path != NULL) {
-        int descriptor = real_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        char name[PATH_MAX + 16];
+        int descriptor = -1;
+        for (int number = 0; number < 100000 && descriptor < 0; number++) {
+            snprintf(name, sizeof name, "%s/%05d", path, number);
+            descriptor = real_open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+            if (descriptor < 0 && errno != EEXIST) break;
+        }
         /* High, where no descriptor of the program comes. */
         record_descriptor = descriptor < 0 ? -1 : real_fcntl(descriptor, F_DUPFD_CLOEXEC, 900);
         if (record_descriptor < 0) {

@@ -26,6 +26,11 @@ pub(crate) trait Fault: Send + Sync {
         Ok(())
     }
 
+    /// Whether it can strike together with others.
+    fn mixes(&self) -> bool {
+        true
+    }
+
     /// Asks for what it needs before the target starts: destinations, environment, flags.
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
         let _ = setup;
@@ -49,12 +54,16 @@ pub(crate) trait Fault: Send + Sync {
 
 mod kill;
 mod misbehaviour;
+mod power_replay;
 mod restart;
+
+pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 
 /// All faults, in the order in which they are tried.
 pub(crate) fn all() -> Vec<&'static dyn Fault> {
     let mut all: Vec<&'static dyn Fault> = vec![&kill::Kill, &restart::Restart];
     all.extend(misbehaviour::ALL.iter().map(|fault| fault as &dyn Fault));
+    all.push(&power_replay::PowerReplay);
     all
 }
 

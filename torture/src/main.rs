@@ -12,11 +12,13 @@ mod fault;
 mod ledger;
 mod load;
 mod plan;
+mod power;
 mod process;
 mod report;
 mod round;
 mod run;
 mod setup;
+mod shim;
 mod stamp;
 mod target;
 
@@ -127,18 +129,27 @@ fn assignments(
     let kills = command_line
         .kills
         .map(|kills| usize::try_from(kills).unwrap_or(usize::MAX));
+    let replays = command_line
+        .cuts
+        .map(|cuts| usize::try_from(cuts).unwrap_or(usize::MAX))
+        .map(|cuts| cuts.div_ceil(fault::CUTS_PER_REPLAY));
     let mut assignments: Vec<Assignment> = faults
         .iter()
         .flat_map(|fault| {
-            let strikes = kills.filter(|_| fault.name() == "kill");
+            let strikes = match fault.name() {
+                "kill" => kills,
+                "power-replay" => replays,
+                _ => None,
+            };
             run::alone(seed, *fault, strikes)
         })
         .collect();
+    let faults: Vec<_> = faults.iter().copied().filter(|fault| fault.mixes()).collect();
     if !command_line.no_mix && faults.len() > 1 {
         let time = command_line
             .minutes
             .map_or(BRIEF_MIX, |minutes| Duration::from_secs(minutes * 60));
-        assignments.extend(run::mixed(seed, faults, time));
+        assignments.extend(run::mixed(seed, &faults, time));
     }
     assignments
 }

@@ -45,19 +45,20 @@ pub(crate) enum Content {
 }
 
 impl Disk {
-    /// Takes a folder as it is, all of it on the disk. Sockets are left out.
-    pub(crate) fn of_folder(folder: &Path) -> anyhow::Result<Self> {
+    /// Takes a folder as it is, all of it on the disk. Sockets are left out, and so is what else is
+    /// directly in it if `only` names a part.
+    pub(crate) fn of_folder(folder: &Path, only: Option<&str>) -> anyhow::Result<Self> {
         let mut disk = Self {
             nodes: BTreeMap::new(),
             inodes: HashMap::new(),
             syncs: HashMap::new(),
             count: 0,
         };
-        disk.add(ROOT, folder)?;
+        disk.add(ROOT, folder, only)?;
         Ok(disk)
     }
 
-    fn add(&mut self, node: Node, path: &Path) -> anyhow::Result<()> {
+    fn add(&mut self, node: Node, path: &Path, only: Option<&str>) -> anyhow::Result<()> {
         let context = || format!("reading {}", path.display());
         let metadata = std::fs::symlink_metadata(path).with_context(context)?;
         self.inodes.insert(metadata.ino(), node);
@@ -68,11 +69,13 @@ impl Disk {
             for found in std::fs::read_dir(path).with_context(context)? {
                 let found = found?;
                 let kind = found.file_type()?;
-                if kind.is_dir() || kind.is_file() {
+                let name = found.file_name().into_string();
+                let name = name.ok().context("a name that is not UTF-8")?;
+                let is_part = only.is_none_or(|only| only == name);
+                if is_part && (kind.is_dir() || kind.is_file()) {
                     let child = self.nodes.len() as Node;
-                    self.add(child, &found.path())?;
-                    let name = found.file_name().into_string();
-                    names.insert(name.ok().context("a name that is not UTF-8")?, child);
+                    self.add(child, &found.path(), None)?;
+                    names.insert(name, child);
                 }
             }
             Entry::Directory(Names::synced(names))
@@ -81,11 +84,6 @@ impl Disk {
         };
         self.nodes.insert(node, entry);
         Ok(())
-    }
-
-    /// How many changes there were.
-    pub(crate) fn count(&self) -> u64 {
-        self.count
     }
 
     /// Something happens.

@@ -1,5 +1,7 @@
 //! What a power cut does to that which was not synced: decided by a seed, the same for the same seed.
 
+use crate::dice::Dice;
+
 /// Chances of one power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fate {
@@ -70,14 +72,11 @@ impl Survival {
     }
 }
 
-/// Stirs numbers into one, after SplitMix64 (<https://doi.org/10.1145/2714064.2660195>).
+/// Stirs numbers into one.
 fn mix(numbers: &[u64]) -> u64 {
-    numbers.iter().fold(0x9e37_79b9_7f4a_7c15, |state, number| {
-        let mut z = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
+    numbers
+        .iter()
+        .fold(0, |mixed, number| Dice::of(mixed ^ number).number())
 }
 
 #[cfg(test)]

@@ -23,9 +23,9 @@ pub(crate) fn write(image: &Image, folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes sure that the record shows everything: that it leads to the folder as it is.
-pub(crate) fn compare(recorded: &Disk, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn compare(recorded: &Disk, folder: &Path, only: Option<&str>) -> anyhow::Result<()> {
     let recorded = recorded.current();
-    let real = Disk::of_folder(folder)?.current();
+    let real = Disk::of_folder(folder, only)?.current();
     let mut differences = Vec::new();
     for name in recorded.keys().filter(|name| !real.contains_key(*name)) {
         differences.push(format!("`{name}` is recorded, but not there"));

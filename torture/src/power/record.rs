@@ -3,7 +3,7 @@
 //! The format is `struct record` of `shim/disk.c`. A record that its process could not finish, because
 //! it was killed, ends the list; corrections are folded into the change that they correct.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytes::{Buf, Bytes};
@@ -20,7 +20,7 @@ pub(crate) type Inode = u64;
 /// A change and where its record ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
-    /// Length of the record file once this change was in it.
+    /// Length of the record once this change was in it.
     pub(crate) end: u64,
     pub(crate) change: Change,
 }
@@ -89,22 +89,45 @@ pub(crate) enum Change {
     },
 }
 
-/// Reads a record file.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Recorded>> {
-    let length = std::fs::metadata(path)
-        .with_context(|| format!("reading {}", path.display()))?
-        .len();
+/// The files of a record, in the order of the processes that wrote them, with their lengths.
+fn files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
+    let context = || format!("reading {}", folder.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(context)? {
+        let entry = entry?;
+        files.push((entry.path(), entry.metadata()?.len()));
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The moment that a record has come to: its length.
+pub(crate) fn moment(folder: &Path) -> u64 {
+    let files = files(folder).unwrap_or_default();
+    files.iter().map(|(_, length)| length).sum()
+}
+
+/// Reads a record.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Recorded>> {
+    let files = files(folder)?;
+    let length: u64 = files.iter().map(|(_, length)| length).sum();
     anyhow::ensure!(
         length <= LARGEST,
         "the record is too long: {length} bytes; let the load run for a shorter time"
     );
-    parse(std::fs::read(path)?.into())
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (path, length) in files {
+        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        parse(bytes.into(), start, &mut found)?;
+        start += length;
+    }
+    Ok(found)
 }
 
-/// Takes a record file apart.
-pub(crate) fn parse(mut rest: Bytes) -> anyhow::Result<Vec<Recorded>> {
-    let mut found: Vec<Recorded> = Vec::new();
-    let mut end = 0_u64;
+/// Takes a file of a record apart that begins at this moment.
+fn parse(mut rest: Bytes, start: u64, found: &mut Vec<Recorded>) -> anyhow::Result<()> {
+    let mut end = start;
     while let Some(raw) = Raw::next(&mut rest)? {
         end += raw.size();
         match (raw.kind, found.last_mut()) {
@@ -124,7 +147,7 @@ pub(crate) fn parse(mut rest: Bytes) -> anyhow::Result<Vec<Recorded>> {
             }),
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// `struct record` and what follows it.
@@ -256,6 +279,12 @@ mod tests {
         bytes
     }
 
+    fn parsed(bytes: &[u8]) -> anyhow::Result<Vec<Recorded>> {
+        let mut found = Vec::new();
+        parse(Bytes::copy_from_slice(bytes), 0, &mut found)?;
+        Ok(found)
+    }
+
     fn write(data: &'static [u8]) -> Change {
         Change::Write {
             inode: 7,
@@ -273,7 +302,7 @@ mod tests {
         bytes.extend(raw(14, 0, 0, "", b""));
         bytes.extend(raw(5, 0, 0, "", b""));
         bytes.extend(raw(14, 0, 0, "", b""));
-        let found = parse(bytes.into()).unwrap();
+        let found = parsed(&bytes).unwrap();
         let expected = Recorded {
             end: short,
             change: write(b"ab"),
@@ -287,15 +316,27 @@ mod tests {
         let whole = bytes.len();
         bytes.extend(raw(8, 0, 0, "a\0b", b""));
         for length in whole..bytes.len() {
-            let found = parse(Bytes::copy_from_slice(&bytes[..length])).unwrap();
+            let found = parsed(&bytes[..length]).unwrap();
             assert_eq!(found.len(), 1, "{length}");
         }
-        assert_eq!(parse(bytes.into()).unwrap().len(), 2);
+        assert_eq!(parsed(&bytes).unwrap().len(), 2);
     }
 
     #[test]
     fn other_files_and_unknown_kinds_are_refused() {
-        assert!(parse(Bytes::from(vec![1; 100])).is_err());
-        assert!(parse(raw(99, 0, 0, "", b"").into()).is_err());
+        assert!(parsed(&[1; 100]).is_err());
+        assert!(parsed(&raw(99, 0, 0, "", b"")).is_err());
+    }
+
+    #[test]
+    fn moments_go_on_where_a_process_was_killed_in_the_middle_of_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = raw(4, 3, 2, "", b"ab");
+        std::fs::write(folder.path().join("00000"), [&one[..], &one[..20]].concat()).unwrap();
+        std::fs::write(folder.path().join("00001"), &one).unwrap();
+        let ends: Vec<u64> = read(folder.path()).unwrap().iter().map(|one| one.end).collect();
+        let length = one.len() as u64;
+        assert_eq!(ends, [length, 2 * length + 20]);
+        assert_eq!(moment(folder.path()), 2 * length + 20);
     }
 }

@@ -50,7 +50,7 @@ struct Program {
 impl Program {
     fn new() -> Self {
         let real = tempfile::tempdir().unwrap();
-        let mut disk = Disk::of_folder(real.path()).unwrap();
+        let mut disk = Disk::of_folder(real.path(), None).unwrap();
         disk.inodes.insert(FOLDER, ROOT);
         Self {
             real,
@@ -209,7 +209,7 @@ proptest! {
         for deed in deeds {
             has_failed |= matches!(deed, Deed::FailSync(_));
             program.perform(deed);
-            image::compare(&program.disk, program.real.path()).unwrap();
+            image::compare(&program.disk, program.real.path(), None).unwrap();
         }
         if !has_failed {
             let all = program.disk.after_cut(&Fate::of_all(Survival::All));
@@ -230,7 +230,7 @@ proptest! {
         prop_assert_eq!(&image, &program.disk.current());
         let folder = tempfile::tempdir().unwrap();
         image::write(&image, folder.path()).unwrap();
-        image::compare(&program.disk, folder.path()).unwrap();
+        image::compare(&program.disk, folder.path(), None).unwrap();
     }
 
     #[test]
