@@ -63,7 +63,7 @@ pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 pub(crate) fn all() -> Vec<&'static dyn Fault> {
     let mut all: Vec<&'static dyn Fault> = vec![&kill::Kill, &restart::Restart];
     all.extend(misbehaviour::ALL.iter().map(|fault| fault as &dyn Fault));
-    all.push(&power_replay::PowerReplay);
+    all.extend(power_replay::ALL.iter().map(|fault| fault as &dyn Fault));
     all
 }
 

@@ -138,7 +138,7 @@ fn assignments(
         .flat_map(|fault| {
             let strikes = match fault.name() {
                 "kill" => kills,
-                "power-replay" => replays,
+                "power-first-start" | "power-replay" => replays,
                 _ => None,
             };
             run::alone(seed, *fault, strikes)

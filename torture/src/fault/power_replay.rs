@@ -15,23 +15,37 @@ use crate::setup::Setup;
 /// Power cuts per recorded run.
 pub(crate) const CUTS: usize = 100;
 
-/// Events per lane of a recorded run.
-const EVENTS: u64 = 40;
-
 /// The fault.
-pub(crate) struct PowerReplay;
+pub(crate) struct PowerReplay {
+    /// Whether the recorded process is the first one that ever ran on its folder.
+    is_first: bool,
+}
+
+/// Both sorts of it.
+pub(crate) static ALL: [PowerReplay; 2] = [
+    PowerReplay { is_first: true },
+    PowerReplay { is_first: false },
+];
 
 impl Fault for PowerReplay {
     fn name(&self) -> &'static str {
-        "power-replay"
+        if self.is_first {
+            "power-first-start"
+        } else {
+            "power-replay"
+        }
     }
 
     fn about(&self) -> &'static str {
-        "a recorded run, cut at many moments; unsynced writes dropped, kept or torn"
+        if self.is_first {
+            "the very first start and some events recorded, the power cut at many moments of it"
+        } else {
+            "a run recorded, the power cut at many moments; unsynced writes dropped, kept or torn"
+        }
     }
 
     fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(0..1, 0..1, 2)
+        Rhythm::millis(0..1, 0..1, if self.is_first { 1 } else { 2 })
     }
 
     fn fits(&self, target: &str) -> Result<(), String> {
@@ -63,9 +77,10 @@ impl Fault for PowerReplay {
             let mut dice = strike.dice();
             let script = Script {
                 seed: dice.number(),
-                events: EVENTS,
+                is_first: self.is_first,
+                events: if self.is_first { 4 } else { 40 },
                 kills: dice.below(3),
-                failing_syncs: dice.below(3),
+                failing_syncs: if self.is_first { 0 } else { dice.below(3) },
             };
             let folder = round.setup.folder.join(format!("replay-{}", strike.seed));
             std::fs::create_dir_all(&folder)?;

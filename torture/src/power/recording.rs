@@ -30,6 +30,8 @@ pub(crate) const DATA: &str = "data";
 pub(crate) struct Script {
     /// Decides everything that is random.
     pub(crate) seed: u64,
+    /// Whether nobody ever ran on the folder, which is not even there.
+    pub(crate) is_first: bool,
     /// Events per lane.
     pub(crate) events: u64,
     /// How often the process is killed and started again.
@@ -65,12 +67,15 @@ pub(crate) async fn record(
         )?,
         place,
     };
-    // As a mounted volume is.
-    std::fs::create_dir_all(host.place.data())?;
-    let start = Disk::of_folder(&host.place.folder, Some(DATA))?;
     let history = Arc::new(History::new(record.clone()));
     let sinks = load::destinations(&history, script.seed).await;
     target.configure(&host.place, &load::routes(&sinks))?;
+    if !script.is_first {
+        let command = target.command(&host.place);
+        let mut process = target::start(&**target, &host.place, command).await?;
+        process.terminate(target.longest_stop()).await?;
+    }
+    let start = Disk::of_folder(&host.place.folder, Some(DATA))?;
 
     let process = host.start().await?;
     let mut senders = JoinSet::new();

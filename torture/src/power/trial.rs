@@ -80,6 +80,8 @@ impl Stand {
         }
         image::write(image, &self.place.folder)?;
         self.arrivals().clear();
+        // What it says about former images is of no interest.
+        std::fs::write(self.place.folder.join("log"), "")?;
         let command = self.target.command(&self.place);
         let mut process = target::start(&*self.target, &self.place, command).await?;
         let tried = self.try_process(&mut process, owed).await;
