@@ -52,8 +52,12 @@ pub(crate) trait Fault: Send + Sync {
     }
 }
 
+mod disk;
+mod disk_errors;
+mod disk_full;
 mod kill;
 mod misbehaviour;
+mod power_cut;
 mod power_replay;
 mod restart;
 
@@ -63,6 +67,12 @@ pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 pub(crate) fn all() -> Vec<&'static dyn Fault> {
     let mut all: Vec<&'static dyn Fault> = vec![&kill::Kill, &restart::Restart];
     all.extend(misbehaviour::ALL.iter().map(|fault| fault as &dyn Fault));
+    let of_disk: [&dyn Fault; 3] = [
+        &disk_full::DiskFull,
+        &disk_errors::DiskErrors,
+        &power_cut::POWER_CUT,
+    ];
+    all.extend(of_disk);
     all.extend(power_replay::ALL.iter().map(|fault| fault as &dyn Fault));
     all
 }

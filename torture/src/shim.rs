@@ -7,7 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::Context as _;
+
+use crate::power::record;
 
 const SOURCE: &str = include_str!("../shim/disk.c");
 const MAGIC: u64 = u32::from_le_bytes(*b"CTRL") as u64;
@@ -72,7 +74,7 @@ impl Shim {
             ("DISK_SHIM_FOLDER", folder),
         ];
         if let Some(record) = record {
-            variables.push(("DISK_SHIM_RECORD", std::path::absolute(record)?));
+            variables.push((record::VARIABLE, std::path::absolute(record)?));
         }
         if let Some(control) = control {
             variables.push(("DISK_SHIM_CONTROL", std::path::absolute(&control.path)?));
@@ -161,6 +163,15 @@ impl Control {
         };
         control.put(0, MAGIC)?;
         Ok(control)
+    }
+
+    /// Opens one that was made.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let file = File::options().read(true).write(true).open(path);
+        Ok(Self {
+            file: file.with_context(|| format!("opening {}", path.display()))?,
+            path: path.to_owned(),
+        })
     }
 
     /// Sets a rule, of which there are [`RULES`].

@@ -5,7 +5,7 @@
 
 use futures::future::BoxFuture;
 
-use super::Fault;
+use super::{Fault, disk};
 use crate::plan::{Rhythm, Strike};
 use crate::power::recording::Script;
 use crate::power::run;
@@ -49,11 +49,7 @@ impl Fault for PowerReplay {
     }
 
     fn fits(&self, target: &str) -> Result<(), String> {
-        if target == "fanfare" {
-            Ok(())
-        } else {
-            Err(format!("{target} does not say that it survives a power cut"))
-        }
+        disk::fits(target)
     }
 
     fn mixes(&self) -> bool {

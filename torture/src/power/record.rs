@@ -9,6 +9,8 @@ use anyhow::Context;
 use bytes::{Buf, Bytes};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"DISK");
+/// The variable that names the folder of a record.
+pub(crate) const VARIABLE: &str = "DISK_SHIM_RECORD";
 /// Size of `struct record`.
 const HEAD: usize = 40;
 /// Records of more than this are refused; they are kept in memory.
