@@ -631,8 +631,10 @@ static ssize_t write_watched(struct file *file, int descriptor, const struct iov
         at = (off_t)length_of(descriptor);
     else if (offset == NO_OFFSET)
         at = lseek64(descriptor, 0, SEEK_CUR);
+    /* A hole before the data takes no room. */
     uint64_t length = length_of(descriptor), end = (uint64_t)at + bytes;
-    uint64_t growth = end > length ? end - length : 0, granted = grow(growth);
+    uint64_t beyond = end > length ? end - length : 0, growth = beyond < bytes ? beyond : bytes;
+    uint64_t granted = grow(growth);
     bytes -= growth - granted;
     if (bytes == 0 && wanted > 0) {
         unlock();

@@ -144,7 +144,11 @@ fn assignments(
             run::alone(seed, *fault, strikes)
         })
         .collect();
-    let faults: Vec<_> = faults.iter().copied().filter(|fault| fault.mixes()).collect();
+    let faults: Vec<_> = faults
+        .iter()
+        .copied()
+        .filter(|fault| fault.mixes())
+        .collect();
     if !command_line.no_mix && faults.len() > 1 {
         let time = command_line
             .minutes

@@ -39,10 +39,17 @@ impl Shim {
     pub(crate) fn build(folder: &Path) -> anyhow::Result<Self> {
         let source = folder.join("disk.c");
         let library = folder.join("disk.so");
-        std::fs::write(&source, SOURCE)
-            .with_context(|| format!("writing {}", source.display()))?;
+        std::fs::write(&source, SOURCE).with_context(|| format!("writing {}", source.display()))?;
         let output = Command::new("cc")
-            .args(["-std=gnu11", "-O2", "-Wall", "-shared", "-fPIC", "-pthread", "-o"])
+            .args([
+                "-std=gnu11",
+                "-O2",
+                "-Wall",
+                "-shared",
+                "-fPIC",
+                "-pthread",
+                "-o",
+            ])
             .arg(&library)
             .arg(&source)
             .arg("-ldl")
@@ -181,7 +188,10 @@ impl Control {
         self.clear(index)?;
         let at = RULES_AT + index as u64 * RULE;
         let (action, number) = rule.action.numbers();
-        let operations = rule.operations.iter().fold(0, |bits, one| bits | *one as u64);
+        let operations = rule
+            .operations
+            .iter()
+            .fold(0, |bits, one| bits | *one as u64);
         let mut suffix = [0_u8; SUFFIX];
         for (to, from) in suffix.iter_mut().zip(rule.suffix.bytes()) {
             *to = from;

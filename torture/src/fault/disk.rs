@@ -1,10 +1,11 @@
 //! What faults of the disk share: the shim in the target's process, and that the target heals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::plan::Strike;
 use crate::power::record;
+use crate::power::recording::DATA;
 use crate::round::Round;
 use crate::setup::Setup;
 use crate::shim::{Control, Shim};
@@ -29,9 +30,10 @@ pub(super) fn fits(target: &str) -> Result<(), String> {
     }
 }
 
-/// The folder of the process whose disk is watched.
-pub(super) fn watched(setup: &Setup) -> PathBuf {
-    setup.folder.join("replica-0")
+/// The folder that is watched: the data of the first process. It is there before the process, as a
+/// mounted volume is.
+pub(super) fn watched(folder: &Path) -> PathBuf {
+    folder.join("replica-0").join(DATA)
 }
 
 /// Has the shim loaded into the target's process; once, however many faults ask.
@@ -40,7 +42,7 @@ pub(super) fn attach(setup: &mut Setup) -> anyhow::Result<()> {
     if setup.preload.contains(&library) {
         return Ok(());
     }
-    let watched = watched(setup);
+    let watched = watched(&setup.folder);
     std::fs::create_dir_all(&watched)?;
     let control = Control::create(&setup.folder.join(CONTROL))?;
     let shim = Shim::build(&setup.folder)?;

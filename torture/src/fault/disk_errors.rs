@@ -1,4 +1,4 @@
-//! The disk fails calls, tears writes or is slow.
+//! The disk of a running process fails calls, tears writes or is slow.
 
 use futures::future::BoxFuture;
 
@@ -25,7 +25,7 @@ impl Fault for DiskErrors {
     }
 
     fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(50..400, 50..600, 24)
+        Rhythm::millis(200..1200, 50..600, 16)
     }
 
     fn fits(&self, target: &str) -> Result<(), String> {
@@ -43,6 +43,8 @@ impl Fault for DiskErrors {
         strike: &'a Strike,
     ) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
+            // A process that is started now may refuse to, with a clear error.
+            let _held = round.process(0).await?;
             let mut dice = strike.dice();
             let index = usize::try_from(dice.below(RULES as u64))?;
             let control = disk::control(round)?;

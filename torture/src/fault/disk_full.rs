@@ -1,4 +1,4 @@
-//! The disk takes no more for a while, then it does again.
+//! The disk of a running process takes no more for a while, then it does again.
 
 use futures::future::BoxFuture;
 
@@ -41,6 +41,8 @@ impl Fault for DiskFull {
         strike: &'a Strike,
     ) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
+            // A process that is started now may refuse to, with a clear error.
+            let _held = round.process(0).await?;
             let control = disk::control(round)?;
             control.limit_room(Some(strike.dice().below(ROOM)))?;
             tokio::time::sleep(strike.lasts).await;

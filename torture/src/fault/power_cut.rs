@@ -9,10 +9,10 @@ use anyhow::Context as _;
 use futures::future::BoxFuture;
 
 use super::{Fault, disk};
+use crate::destination::{Mode, Role};
 use crate::plan::{Rhythm, Strike};
 use crate::power::disk::Disk;
 use crate::power::fate::Fate;
-use crate::power::recording::DATA;
 use crate::power::{image, record};
 use crate::round::Round;
 use crate::setup::Setup;
@@ -41,20 +41,31 @@ impl PowerCut {
         for entry in record::read(record)? {
             disk.apply(&entry.change)?;
         }
-        let is_known = image::compare(&disk, folder, Some(DATA)).is_ok();
+        let is_known = image::compare(&disk, folder, None).is_ok();
         if is_known {
             let left = disk.after_cut(&Fate::of_seed(seed));
-            std::fs::remove_dir_all(folder.join(DATA))?;
+            empty(folder)?;
             image::write(&left, folder)?;
         }
-        for entry in std::fs::read_dir(record)? {
-            std::fs::remove_file(entry?.path())?;
-        }
-        let disk = Disk::of_folder(folder, Some(DATA))?;
+        empty(record)?;
+        let disk = Disk::of_folder(folder, None)?;
         let cuts = cuts + u64::from(is_known);
         self.rounds().insert(folder.to_owned(), (disk, cuts));
         Ok(is_known.then_some(()))
     }
+}
+
+/// Removes everything in a folder.
+fn empty(folder: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Fault for PowerCut {
@@ -67,7 +78,7 @@ impl Fault for PowerCut {
     }
 
     fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(50..300, 20..500, 30)
+        Rhythm::millis(100..900, 20..500, 30)
     }
 
     fn fits(&self, target: &str) -> Result<(), String> {
@@ -76,10 +87,9 @@ impl Fault for PowerCut {
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
         disk::attach_record(setup)?;
-        // As a mounted volume is; what becomes of a new one is another fault's matter.
-        let folder = disk::watched(setup);
-        std::fs::create_dir_all(folder.join(DATA))?;
-        let disk = Disk::of_folder(&folder, Some(DATA))?;
+        setup.roles.insert(Role::Victim);
+        let folder = disk::watched(&setup.folder);
+        let disk = Disk::of_folder(&folder, None)?;
         self.rounds().insert(folder, (disk, 0));
         Ok(())
     }
@@ -91,12 +101,17 @@ impl Fault for PowerCut {
     ) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
             let mut replica = round.process(0).await?;
-            tokio::time::sleep(strike.lasts).await;
+            // Something is undelivered when the moment comes.
+            let victim = round.destination(Role::Victim);
+            let victim = victim.context("there is a victim")?;
+            victim
+                .misbehave(Mode::Throttle(Some(1)), strike.lasts)
+                .await;
             round.kill(&mut replica).await?;
-            let folder = replica.place.folder.clone();
+            let folder = disk::watched(&round.setup.folder);
             let seed = strike.dice().number();
             if self.cut(&folder, &disk::record_of(round), seed)?.is_none() {
-                round.note("no power cut where another fault had written to the store");
+                round.note("no power cut where a kill came in the middle of a call or another fault had written to the store");
             }
             round.begin(&mut replica).await
         })
@@ -104,7 +119,7 @@ impl Fault for PowerCut {
 
     fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
-            let folder = round.process(0).await?.place.folder.clone();
+            let folder = disk::watched(&round.setup.folder);
             let cuts = self.rounds().remove(&folder).map_or(0, |(_, cuts)| cuts);
             if cuts == 0 {
                 round.complain("the record never showed what happened to the disk");

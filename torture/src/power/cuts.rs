@@ -65,7 +65,9 @@ mod tests {
         assert_eq!(cuts.len(), 300);
         assert!(cuts.is_sorted() && cuts.iter().all(|(changes, _)| *changes <= 5000));
         assert!(cuts.iter().filter(|(changes, _)| *changes < 300).count() >= 100);
-        let at_syncs = cuts.iter().filter(|(changes, _)| matches!(changes % 10, 0 | 9));
+        let at_syncs = cuts
+            .iter()
+            .filter(|(changes, _)| matches!(changes % 10, 0 | 9));
         assert!(at_syncs.count() >= 100);
         assert_eq!(choose(&recorded, 300, 1), cuts);
         assert_ne!(choose(&recorded, 300, 2), cuts);

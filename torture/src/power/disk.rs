@@ -243,9 +243,7 @@ impl Disk {
             Entry::File(file) if file.is_mapped => {
                 Found::File(Content::Volatile(anything(fate, node, &file.current())))
             }
-            Entry::File(file) => {
-                Found::File(Content::Bytes(file.after_cut(fate, node, moment)))
-            }
+            Entry::File(file) => Found::File(Content::Bytes(file.after_cut(fate, node, moment))),
             Entry::Directory(names) => Found::Directory(names.after_cut(fate, moment)),
         });
         image

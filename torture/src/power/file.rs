@@ -164,16 +164,16 @@ impl File {
             .collect();
         let sector_survivors = |sector: u64| {
             let end = (sector + 1) * fate.sector;
-            resizes
-                .iter()
-                .filter(|(_, length)| *length < end)
-                .fold(survivors(sector), |count, (index, _)| {
+            resizes.iter().filter(|(_, length)| *length < end).fold(
+                survivors(sector),
+                |count, (index, _)| {
                     if *index < for_length {
                         count.max(index + 1)
                     } else {
                         count.min(*index)
                     }
-                })
+                },
+            )
         };
         let mut content = self.durable.clone();
         for (index, change) in self.pending.iter().enumerate() {

@@ -56,7 +56,13 @@ impl History {
     fn arrive(&self, destination: usize, request: &SeenRequest, seed: u64) -> Answer {
         let moment = record::moment(&self.record);
         let answer = mood(destination, request, seed);
-        let is_final = matches!(&answer, Answer::Send { status: 200 | 400, .. });
+        let is_final = matches!(
+            &answer,
+            Answer::Send {
+                status: 200 | 400,
+                ..
+            }
+        );
         for stamp in Stamp::find_all(&request.body) {
             if is_final {
                 self.promises().settle((destination, stamp), moment);

@@ -69,7 +69,8 @@ mod tests {
         promises.promise(event(3), 60);
         let owed = |cut, destinations| -> Vec<(usize, u64)> {
             let owed = promises.owed(cut, destinations).into_iter();
-            owed.map(|(destination, event)| (destination, event.number)).collect()
+            owed.map(|(destination, event)| (destination, event.number))
+                .collect()
         };
         assert_eq!(owed(49, 1), []);
         assert_eq!(owed(60, 1), []);

@@ -336,7 +336,11 @@ mod tests {
         let one = raw(4, 3, 2, "", b"ab");
         std::fs::write(folder.path().join("00000"), [&one[..], &one[..20]].concat()).unwrap();
         std::fs::write(folder.path().join("00001"), &one).unwrap();
-        let ends: Vec<u64> = read(folder.path()).unwrap().iter().map(|one| one.end).collect();
+        let ends: Vec<u64> = read(folder.path())
+            .unwrap()
+            .iter()
+            .map(|one| one.end)
+            .collect();
         let length = one.len() as u64;
         assert_eq!(ends, [length, 2 * length + 20]);
         assert_eq!(moment(folder.path()), 2 * length + 20);

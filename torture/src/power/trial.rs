@@ -138,7 +138,9 @@ impl Stand {
             }
             let arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
             let came: BTreeSet<&Notification> = arrivals.iter().collect();
-            wanted.iter().all(|notification| came.contains(notification))
+            wanted
+                .iter()
+                .all(|notification| came.contains(notification))
         });
         // What is missing is seen below.
         let _ = tokio::time::timeout(PATIENCE, all_came).await;

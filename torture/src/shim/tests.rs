@@ -147,7 +147,12 @@ fn a_torn_write_leaves_half_and_fails() {
         suffix: "",
     };
     bench.control.set(0, &rule).unwrap();
-    assert!(!bench.run("dd if=/dev/zero of=a bs=10 count=1").status.success());
+    assert!(
+        !bench
+            .run("dd if=/dev/zero of=a bs=10 count=1")
+            .status
+            .success()
+    );
     assert_eq!(bytes(&bench.recorded().current(), "a").unwrap().len(), 5);
 }
 
@@ -177,5 +182,10 @@ fn a_full_disk_takes_what_fits_and_heals() {
     assert!(text.contains("No space left"), "{text}");
     assert_eq!(bytes(&bench.recorded().current(), "a").unwrap().len(), 25);
     bench.control.limit_room(None).unwrap();
-    assert!(bench.run("dd if=/dev/zero of=a bs=10 count=4").status.success());
+    assert!(
+        bench
+            .run("dd if=/dev/zero of=a bs=10 count=4")
+            .status
+            .success()
+    );
 }

@@ -26,7 +26,11 @@ fn deed() -> impl Strategy<Value = Deed> {
     let place = 0_u64..6000;
     prop_oneof![
         file.clone().prop_map(Deed::Open),
-        (file.clone(), place.clone(), proptest::collection::vec(1_u8.., 1..3000))
+        (
+            file.clone(),
+            place.clone(),
+            proptest::collection::vec(1_u8.., 1..3000)
+        )
             .prop_map(|(file, at, data)| Deed::Write(file, at, data)),
         (file.clone(), place.clone()).prop_map(|(file, to)| Deed::Resize(file, to)),
         (file.clone(), place, 0_u64..3000).prop_map(|(file, at, by)| Deed::Zero(file, at, by)),
@@ -285,7 +289,10 @@ fn without_a_sync_contents_and_names_may_be_gone() {
     program.perform(Deed::Write(0, 0, vec![1; 700]));
     program.sync(FOLDER + 1, false);
     let none = Fate::of_all(Survival::None);
-    assert!(contents(&program.disk.after_cut(&none)).is_empty(), "the name was not synced");
+    assert!(
+        contents(&program.disk.after_cut(&none)).is_empty(),
+        "the name was not synced"
+    );
     program.perform(Deed::SyncFolder);
     program.perform(Deed::Write(0, 600, vec![2; 700]));
     let image = program.disk.after_cut(&none);
