@@ -31,6 +31,11 @@ pub(crate) trait Fault: Send + Sync {
         true
     }
 
+    /// Whether it needs a target that runs in a cluster.
+    fn is_for_clusters(&self) -> bool {
+        false
+    }
+
     /// Asks for what it needs before the target starts: destinations, environment, flags.
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
         let _ = setup;
@@ -52,11 +57,18 @@ pub(crate) trait Fault: Send + Sync {
     }
 }
 
+mod api_server;
+mod clock;
+mod configuration;
+mod dead_destination;
 mod disk;
 mod disk_errors;
 mod disk_full;
 mod kill;
 mod misbehaviour;
+mod poison_event;
+mod poison_object;
+mod poison_record;
 mod power_cut;
 mod power_replay;
 mod restart;
@@ -67,6 +79,16 @@ pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 pub(crate) fn all() -> Vec<&'static dyn Fault> {
     let mut all: Vec<&'static dyn Fault> = vec![&kill::Kill, &restart::Restart];
     all.extend(misbehaviour::ALL.iter().map(|fault| fault as &dyn Fault));
+    all.extend([
+        &dead_destination::DeadDestination as &dyn Fault,
+        &clock::Clock,
+        &configuration::Configuration,
+        &poison_event::PoisonEvent,
+        &poison_object::PoisonObject,
+        &poison_record::PoisonRecord,
+    ]);
+    all.extend(api_server::ALL.iter().map(|fault| fault as &dyn Fault));
+    all.push(&api_server::LeaderKilled);
     let of_disk: [&dyn Fault; 3] = [
         &disk_full::DiskFull,
         &disk_errors::DiskErrors,
@@ -75,6 +97,14 @@ pub(crate) fn all() -> Vec<&'static dyn Fault> {
     all.extend(of_disk);
     all.extend(power_replay::ALL.iter().map(|fault| fault as &dyn Fault));
     all
+}
+
+/// For [`Fault::fits`] of those that need an API server.
+fn fits_cluster(target: &str) -> Result<(), String> {
+    if target != "fanfare" {
+        return Err(format!("{target} does not follow objects of an API server"));
+    }
+    crate::target::controller::is_possible()
 }
 
 /// The faults of these names; all without any.

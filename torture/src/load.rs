@@ -19,7 +19,7 @@ use crate::target::{Reply, Target};
 const AGAIN: Duration = Duration::from_millis(15);
 
 /// How long a sender keeps trying the event it has in hand after the load was told to end.
-const LAST_EVENT: Duration = Duration::from_secs(60);
+const LAST_EVENT: Duration = Duration::from_mins(1);
 
 /// What the senders saw.
 #[derive(Debug, Default)]

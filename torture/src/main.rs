@@ -5,9 +5,11 @@
 
 mod client;
 mod command_line;
+mod compiler;
 mod conditions;
 mod destination;
 mod dice;
+mod door;
 mod fault;
 mod ledger;
 mod load;
@@ -19,6 +21,7 @@ mod round;
 mod run;
 mod setup;
 mod shim;
+mod stalls;
 mod stamp;
 mod target;
 
@@ -144,18 +147,35 @@ fn assignments(
             run::alone(seed, *fault, strikes)
         })
         .collect();
-    let faults: Vec<_> = faults
-        .iter()
-        .copied()
-        .filter(|fault| fault.mixes())
-        .collect();
-    if !command_line.no_mix && faults.len() > 1 {
-        let time = command_line
-            .minutes
-            .map_or(BRIEF_MIX, |minutes| Duration::from_secs(minutes * 60));
-        assignments.extend(run::mixed(seed, &faults, time));
+    if command_line.no_mix {
+        return assignments;
+    }
+    let time = command_line.minutes.map_or(BRIEF_MIX, Duration::from_mins);
+    for (name, mix) in mixes(faults) {
+        assignments.extend(run::mixed(seed, name, &mix, time));
     }
     assignments
+}
+
+/// Which faults are mixed with which: those of clusters with some of the others, and all others.
+fn mixes(faults: &[&'static dyn Fault]) -> Vec<(&'static str, Vec<&'static dyn Fault>)> {
+    const ALSO_IN_CLUSTERS: [&str; 3] = ["kill", "refuse", "server-error"];
+    let mixing = faults.iter().copied().filter(|fault| fault.mixes());
+    let (cluster, alone): (Vec<_>, Vec<_>) = mixing.partition(|fault| fault.is_for_clusters());
+    let mut in_cluster = cluster.clone();
+    in_cluster.extend(
+        alone
+            .iter()
+            .filter(|fault| ALSO_IN_CLUSTERS.contains(&fault.name())),
+    );
+    let mut mixes = Vec::new();
+    if alone.len() > 1 {
+        mixes.push(("mixed", alone));
+    }
+    if !cluster.is_empty() && in_cluster.len() > 1 {
+        mixes.push(("mixed-cluster", in_cluster));
+    }
+    mixes
 }
 
 async fn carry_out_all(

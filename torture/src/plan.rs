@@ -149,7 +149,7 @@ mod tests {
     fn more_faults_do_not_make_a_run_rougher_without_end() {
         let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
         let many: Vec<_> = names.map(|name| (name, rhythm())).into();
-        let span = Duration::from_secs(60);
+        let span = Duration::from_mins(1);
         let (few, many) = (mixed(5, &many[..4], span), mixed(5, &many, span));
         assert!(many.len() < few.len() * 2, "{} {}", few.len(), many.len());
     }

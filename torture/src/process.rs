@@ -45,11 +45,6 @@ impl Process {
         self.started
     }
 
-    /// Its number.
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid
-    }
-
     /// How it ended, if it did.
     pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
@@ -63,13 +58,11 @@ impl Process {
     /// SIGTERM; waits for its end. It is killed, and that is an error, when that takes too long.
     pub(crate) async fn terminate(&mut self, longest: Duration) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        match tokio::time::timeout(longest, self.child.wait()).await {
-            Ok(status) => Ok(status?),
-            Err(_) => {
-                self.kill().await?;
-                anyhow::bail!("it did not stop within {longest:?} of SIGTERM");
-            }
+        if let Ok(status) = tokio::time::timeout(longest, self.child.wait()).await {
+            return Ok(status?);
         }
+        self.kill().await?;
+        anyhow::bail!("it did not stop within {longest:?} of SIGTERM");
     }
 
     /// Sends a signal.

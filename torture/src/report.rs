@@ -30,6 +30,9 @@ pub(crate) fn merged(outcomes: &[Outcome]) -> Vec<Outcome> {
         sum.most_resident = sum.most_resident.max(more.most_resident);
         sum.complaints.extend(more.complaints.iter().cloned());
         sum.notes.extend(more.notes.iter().cloned());
+        for (what, count) in &more.counts {
+            *sum.counts.entry(what.clone()).or_default() += count;
+        }
     }
     merged
 }
@@ -77,6 +80,9 @@ pub(crate) fn remarks(outcomes: &[Outcome]) -> String {
     for outcome in outcomes {
         for complaint in &outcome.tally.complaints {
             let _ = writeln!(text, "- {}: FAILED: {complaint}", outcome.name);
+        }
+        for (what, count) in &outcome.tally.counts {
+            let _ = writeln!(text, "- {}: {count} {what}", outcome.name);
         }
         for note in &outcome.tally.notes {
             let _ = writeln!(text, "- {}: {note}", outcome.name);

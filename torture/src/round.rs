@@ -16,6 +16,7 @@ use crate::ledger::{self, Account};
 use crate::load::{Load, Pace};
 use crate::process::Process;
 use crate::setup::Setup;
+use crate::stalls::Stalls;
 use crate::target::{self, Place, Route, Target};
 
 /// Between two looks at a round that is being emptied.
@@ -47,6 +48,8 @@ pub(crate) struct Tally {
     pub(crate) complaints: Vec<String>,
     /// What else is worth knowing.
     pub(crate) notes: Vec<String>,
+    /// What was counted, by what it is.
+    pub(crate) counts: BTreeMap<String, u64>,
 }
 
 fn as_millis<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -75,6 +78,7 @@ pub(crate) struct Round {
     arrivals: Arrivals,
     load: Load,
     tally: StdMutex<Tally>,
+    stalls: Stalls,
     /// Events that a fault has destroyed on purpose, by what became of them.
     excused: StdMutex<Vec<ledger::Settled>>,
 }
@@ -122,6 +126,7 @@ impl Round {
             replicas,
             arrivals,
             tally: StdMutex::default(),
+            stalls: Stalls::watch(),
             excused: StdMutex::default(),
             setup,
         };
@@ -178,10 +183,10 @@ impl Round {
 
     /// Notes that something was not as it must be.
     pub(crate) fn complain(&self, complaint: impl Into<String>) {
-        let mut tally = self.tally();
+        let (mut tally, complaint) = (self.tally(), complaint.into());
         // One that repeats itself says no more.
-        if tally.complaints.len() < 20 {
-            tally.complaints.push(complaint.into());
+        if tally.complaints.len() < 20 && !tally.complaints.contains(&complaint) {
+            tally.complaints.push(complaint);
         }
     }
 
@@ -191,6 +196,11 @@ impl Round {
         if tally.notes.len() < 20 {
             tally.notes.push(note.into());
         }
+    }
+
+    /// Counts something, for the report.
+    pub(crate) fn count(&self, what: &str, more: u64) {
+        *self.tally().counts.entry(what.to_owned()).or_default() += more;
     }
 
     /// Says that an event cannot arrive any more because of what a fault did to it, and what became of it.
@@ -252,15 +262,11 @@ impl Round {
         Ok(())
     }
 
-    /// Number of a replica's process; an error if it does not run.
-    pub(crate) fn process_of<'a>(&self, replica: &'a Replica) -> anyhow::Result<&'a Process> {
-        replica.process.as_ref().context("it does not run")
-    }
-
     /// Resident bytes of a replica now.
     pub(crate) async fn resident(&self, replica: usize) -> anyhow::Result<u64> {
         let replica = self.process(replica).await?;
-        let resident = self.process_of(&replica)?.resident()?;
+        let process = replica.process.as_ref().context("it does not run")?;
+        let resident = process.resident()?;
         let mut tally = self.tally();
         tally.most_resident = tally.most_resident.max(resident);
         Ok(resident)
@@ -294,6 +300,7 @@ impl Round {
         self.load.stop().await;
         let mut last_count = usize::MAX;
         let mut last_news = Instant::now();
+        let mut stalled_before = self.stalls.total();
         let mut idle = 0;
         loop {
             for replica in &self.replicas {
@@ -311,10 +318,13 @@ impl Round {
             let count = self.arrivals().len() + settled.len();
             if count != last_count {
                 (last_count, last_news) = (count, Instant::now());
+                stalled_before = self.stalls.total();
             }
             // It may have become idle between the two questions.
             idle = if self.is_idle().await { idle + 1 } else { 0 };
-            if idle > 8 || last_news.elapsed() > self.target.patience() {
+            // What this program slept through does not count.
+            let stalled = self.stalls.total().saturating_sub(stalled_before);
+            if idle > 8 || last_news.elapsed() > self.target.patience() + stalled {
                 return Ok(account);
             }
             tokio::time::sleep(DRAIN).await;
@@ -389,9 +399,12 @@ impl Round {
 
     /// Complains when deliveries to the steady destination took too long; for faults that must not be
     /// seen there.
-    pub(crate) fn complain_if_late(&self, account: &Account) {
+    pub(crate) fn complain_if_late(&self) {
+        let account = self.account(&[]);
+        // Roles are in order, and this one is the first.
         let longest = account.longest.get(&0).copied().unwrap_or_default();
-        if longest > PUNCTUAL {
+        // What this program did not get of the processors the target did not get either.
+        if longest > PUNCTUAL + self.stalls.total() {
             self.complain(format!(
                 "the destination that was well waited up to {} ms for its events",
                 longest.as_millis()

@@ -1,5 +1,6 @@
 //! Which rounds there are, and how one is carried out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use crate::dice::Dice;
 use crate::fault::Fault;
@@ -21,7 +23,7 @@ use crate::target::Target;
 const MOST_STRIKES: usize = 100;
 
 /// How long faults are mixed in one round at most.
-const MIXED_ROUND: Duration = Duration::from_secs(120);
+const MIXED_ROUND: Duration = Duration::from_mins(2);
 
 /// How long the load goes on after the last strike.
 const AFTERMATH: Duration = Duration::from_millis(500);
@@ -74,20 +76,25 @@ pub(crate) fn alone(
     rounds
 }
 
-/// The rounds in which faults are mixed.
-pub(crate) fn mixed(seed: u64, faults: &[&'static dyn Fault], time: Duration) -> Vec<Assignment> {
+/// The rounds in which faults are mixed, under a name.
+pub(crate) fn mixed(
+    seed: u64,
+    name: &str,
+    faults: &[&'static dyn Fault],
+    time: Duration,
+) -> Vec<Assignment> {
     let rhythms: Vec<_> = faults
         .iter()
         .map(|fault| (fault.name(), fault.rhythm()))
         .collect();
-    let mut dice = Dice::of_purpose(seed, "mixed");
+    let mut dice = Dice::of_purpose(seed, name);
     let mut left = time;
     let mut rounds = Vec::new();
     while left > Duration::ZERO {
         let span = left.min(MIXED_ROUND);
         left = left.saturating_sub(span);
         rounds.push(Assignment {
-            name: "mixed".to_owned(),
+            name: name.to_owned(),
             faults: faults.to_vec(),
             plan: plan::mixed(dice.number(), &rhythms, span),
         });
@@ -141,6 +148,15 @@ async fn attempt(
     for fault in &assignment.faults {
         fault.prepare(&mut setup)?;
     }
+    let target = if assignment
+        .faults
+        .iter()
+        .any(|fault| fault.is_for_clusters())
+    {
+        target.in_cluster(folder).await?
+    } else {
+        target
+    };
     let round = Round::start(target, setup).await?;
     let struck = strike_all(&round, assignment).await;
     if let Err(error) = struck {
@@ -157,6 +173,13 @@ async fn attempt(
 
 async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()> {
     let begun = Instant::now();
+    // A strike that takes longer than planned holds the next one of the same fault up.
+    let turns: BTreeMap<&str, Mutex<()>> = assignment
+        .faults
+        .iter()
+        .map(|fault| (fault.name(), Mutex::default()))
+        .collect();
+    let turns = &turns;
     let mut running = FuturesUnordered::new();
     for strike in &assignment.plan {
         let Some(fault) = assignment
@@ -168,6 +191,10 @@ async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()
         };
         running.push(async move {
             tokio::time::sleep_until((begun + strike.at).into()).await;
+            let turn = turns
+                .get(strike.fault)
+                .context("every fault has its turn")?;
+            let _turn = turn.lock().await;
             let struck = fault.strike(round, strike).await;
             struck.with_context(|| format!("{} at {:?}", strike.fault, strike.at))
         });

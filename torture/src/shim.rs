@@ -5,10 +5,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context as _;
 
+use crate::compiler;
 use crate::power::record;
 
 const SOURCE: &str = include_str!("../shim/disk.c");
@@ -17,11 +17,9 @@ const MAGIC: u64 = u32::from_le_bytes(*b"CTRL") as u64;
 /// Where the parts of `struct control` are.
 const LIMITED: u64 = 8;
 const ROOM: u64 = 16;
-const SEEN: u64 = 24;
 const HIT: u64 = 72;
 const RULES_AT: u64 = 120;
 const RULE: u64 = 80;
-const SKIP: u64 = 32;
 const SUFFIX: usize = 32;
 const SIZE: u64 = RULES_AT + RULES as u64 * RULE;
 
@@ -37,32 +35,7 @@ pub(crate) struct Shim {
 impl Shim {
     /// Builds it in a folder.
     pub(crate) fn build(folder: &Path) -> anyhow::Result<Self> {
-        let source = folder.join("disk.c");
-        let library = folder.join("disk.so");
-        std::fs::write(&source, SOURCE).with_context(|| format!("writing {}", source.display()))?;
-        let output = Command::new("cc")
-            .args([
-                "-std=gnu11",
-                "-O2",
-                "-Wall",
-                "-shared",
-                "-fPIC",
-                "-pthread",
-                "-o",
-            ])
-            .arg(&library)
-            .arg(&source)
-            .arg("-ldl")
-            .output()
-            .context(
-                "running the C compiler `cc`, which faults of the disk need; install gcc or clang \
-                 (Debian and Ubuntu: `apt-get install gcc libc6-dev`)",
-            )?;
-        anyhow::ensure!(
-            output.status.success(),
-            "the disk shim does not compile: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let library = compiler::library("disk", SOURCE, folder)?;
         Ok(Self { library })
     }
 
@@ -96,9 +69,7 @@ pub(crate) enum Operation {
     Write = 1,
     Sync = 2,
     Read = 4,
-    Open = 8,
     Resize = 16,
-    Name = 32,
 }
 
 /// What happens to a call; numbers are error numbers of the system.
@@ -209,32 +180,18 @@ impl Control {
         self.put(RULES_AT + index as u64 * RULE, 0)
     }
 
-    /// Calls that a rule still lets pass.
-    pub(crate) fn skips(&self, index: usize) -> anyhow::Result<u64> {
-        self.get(RULES_AT + index as u64 * RULE + SKIP)
-    }
-
     /// Files may grow by so many bytes from now on, all together; or by any.
     pub(crate) fn limit_room(&self, bytes: Option<u64>) -> anyhow::Result<()> {
         self.put(ROOM, bytes.unwrap_or(0))?;
         self.put(LIMITED, bytes.is_some().into())
     }
 
-    /// Calls so far.
-    pub(crate) fn seen(&self) -> anyhow::Result<Counts> {
-        self.counts(SEEN)
-    }
-
     /// Calls that something happened to.
     pub(crate) fn hit(&self) -> anyhow::Result<Counts> {
-        self.counts(HIT)
-    }
-
-    fn counts(&self, at: u64) -> anyhow::Result<Counts> {
         Ok(Counts {
-            writes: self.get(at)?,
-            syncs: self.get(at + 8)?,
-            reads: self.get(at + 16)?,
+            writes: self.get(HIT)?,
+            syncs: self.get(HIT + 8)?,
+            reads: self.get(HIT + 16)?,
         })
     }
 

@@ -4,6 +4,7 @@
 //! system implement [`Target`] in a file of its own and add it to [`named`].
 
 pub(crate) mod alertmanager;
+pub(crate) mod controller;
 pub(crate) mod fanfare;
 
 use std::net::SocketAddr;
@@ -17,12 +18,13 @@ use tokio::process::Command;
 
 use crate::client;
 use crate::destination::Role;
+use crate::door::Door;
 use crate::ledger::Settled;
 use crate::process::Process;
 use crate::stamp::Stamp;
 
 /// How long a target may take to become ready before that is an error.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Between two looks at a target that starts.
 const LOOK: Duration = Duration::from_millis(3);
@@ -152,6 +154,21 @@ pub(crate) trait Target: Send + Sync {
 
     /// Longest orderly stop.
     fn longest_stop(&self) -> Duration;
+
+    /// The same target in a cluster, with files of its own in a folder; an error where there is no such
+    /// thing.
+    fn in_cluster<'a>(
+        &'a self,
+        folder: &'a Path,
+    ) -> BoxFuture<'a, anyhow::Result<Arc<dyn Target>>> {
+        let _ = folder;
+        Box::pin(async { anyhow::bail!("{} does not run in a cluster", self.name()) })
+    }
+
+    /// What is between it and the API server; only in a cluster.
+    fn door(&self) -> Option<&Door> {
+        None
+    }
 }
 
 /// The target of a name.
@@ -216,7 +233,7 @@ fn existing(binary: &Path, hint: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Writes a file at once, as an editor or a volume of Kubernetes does, so that nobody reads half of it.
-fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().context("a file is in a folder")?;
     std::fs::create_dir_all(folder)?;
     let beside = folder.join(".being-written");

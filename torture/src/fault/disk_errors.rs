@@ -21,7 +21,7 @@ impl Fault for DiskErrors {
     }
 
     fn about(&self) -> &'static str {
-        "EIO on writes, syncs, reads and truncations, torn and short writes, a slow disk"
+        "errors of writes, syncs, reads and truncations, torn and short writes, a slow disk"
     }
 
     fn rhythm(&self) -> Rhythm {
@@ -71,10 +71,13 @@ impl Fault for DiskErrors {
 
 /// What goes wrong in one strike.
 fn rule(dice: &mut Dice) -> Rule {
-    let (operation, action) = match dice.below(8) {
+    let errors = [Errno::Io, Errno::NoRoom, Errno::Quota];
+    let error = dice.pick(&errors).copied().unwrap_or(Errno::Io);
+    let (operation, action) = match dice.below(9) {
         // What a failed sync was for is lost even if the next one succeeds.
         0..=2 => (Operation::Sync, Action::Fail(Errno::Io)),
-        3 => (Operation::Write, Action::Fail(Errno::Io)),
+        3 => (Operation::Write, Action::Fail(error)),
+        7 => (Operation::Resize, Action::Fail(error)),
         4 => (Operation::Write, Action::Torn(Errno::Io)),
         5 => (Operation::Write, Action::Short),
         6 => (Operation::Read, Action::Fail(Errno::Io)),
@@ -109,6 +112,8 @@ mod tests {
         assert!(has(Action::Fail(Errno::Io), Operation::Read));
         assert!(has(Action::Torn(Errno::Io), Operation::Write));
         assert!(has(Action::Short, Operation::Write));
+        assert!(has(Action::Fail(Errno::NoRoom), Operation::Write));
+        assert!(has(Action::Fail(Errno::Quota), Operation::Resize));
         assert!(rules.iter().any(|rule| rule.times == u64::MAX));
     }
 }

@@ -124,4 +124,11 @@ impl Fault for Misbehaviour {
             Ok(())
         })
     }
+
+    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            round.complain_if_late();
+            Ok(())
+        })
+    }
 }

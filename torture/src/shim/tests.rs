@@ -1,6 +1,6 @@
 //! The shim in real programs, which were not made for it.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::*;
 use crate::power::disk::{Content, Disk, Image};
@@ -130,8 +130,6 @@ fn a_rule_hits_the_calls_that_it_names_and_no_others() {
     assert_eq!(bytes(&image, "d/a").unwrap().len(), 40);
     assert_eq!(bytes(&image, "d/b").unwrap().len(), 20);
     assert_eq!(bench.control.hit().unwrap().writes, 1);
-    assert_eq!(bench.control.seen().unwrap().writes, 7);
-    assert_eq!(bench.control.skips(3).unwrap(), 0);
     bench.control.clear(3).unwrap();
     assert!(bench.run("printf x > d/b").status.success());
 }

@@ -73,12 +73,11 @@ fn configuration(place: &Place, routes: &[Route]) -> anyhow::Result<String> {
     text.push_str("receivers:\n  - name: nobody\n");
     for route in routes {
         let name = route.role.name();
-        let http = match &route.authority {
-            None => json!({}),
-            Some(_) => {
-                let file = authority_file(place, name);
-                json!({"tls_config": {"ca_file": file.display().to_string()}})
-            }
+        let http = if route.authority.is_some() {
+            let file = authority_file(place, name).display().to_string();
+            json!({"tls_config": {"ca_file": file}})
+        } else {
+            json!({})
         };
         let (kind, settings) = if route.role == Role::Chat {
             let settings = json!({

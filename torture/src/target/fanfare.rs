@@ -1,6 +1,7 @@
 //! Fanfare, standalone: manifests in a folder, its own queue for what it gave up.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,13 +10,14 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use super::controller::Controller;
 use super::{Outgoing, Place, Promise, Reply, Route, Target};
 use crate::client::Client;
 use crate::destination::Role;
 use crate::ledger::Settled;
 use crate::stamp::Stamp;
 
-/// Namespace of all objects.
+/// Namespace of all objects that send events, and of the others where there is no cluster.
 pub(crate) const NAMESPACE: &str = "apps";
 
 const API_VERSION: &str = "notification.toolkit.fluxcd.io/v1beta3";
@@ -24,6 +26,7 @@ const API_VERSION: &str = "notification.toolkit.fluxcd.io/v1beta3";
 const PAGE: usize = 10_000;
 
 /// The adapter.
+#[derive(Clone)]
 pub(crate) struct Fanfare {
     binary: PathBuf,
 }
@@ -45,6 +48,18 @@ impl Fanfare {
     pub(crate) fn run(&self) -> Command {
         Command::new(&self.binary)
     }
+
+    /// Adds where it stores and listens.
+    pub(crate) fn place(command: &mut Command, place: &Place) {
+        let [webhooks, metrics] = place.other;
+        command
+            .arg("--data-dir")
+            .arg(place.data())
+            .arg(format!("--events-addr={}", place.events))
+            .arg(format!("--health-addr={}", place.health))
+            .arg(format!("--receiverAddr={webhooks}"))
+            .arg(format!("--metrics-addr={metrics}"));
+    }
 }
 
 /// The binary beside this program, which is where cargo puts both.
@@ -61,17 +76,17 @@ fn built_binary() -> anyhow::Result<PathBuf> {
 }
 
 /// A manifest; JSON is YAML.
-pub(crate) fn manifest(kind: &str, name: &str, spec: &Value) -> Value {
+pub(crate) fn manifest(kind: &str, namespace: &str, name: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": API_VERSION,
         "kind": kind,
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     })
 }
 
 /// Manifests of a destination: a Provider, an Alert that takes every event, and the CA if there is one.
-pub(crate) fn manifests(route: &Route) -> Vec<Value> {
+pub(crate) fn manifests(route: &Route, namespace: &str) -> Vec<Value> {
     let name = route.role.name();
     let mut provider = json!({
         "type": if route.role == Role::Chat { "slack" } else { "generic" },
@@ -87,17 +102,17 @@ pub(crate) fn manifests(route: &Route) -> Vec<Value> {
         manifests.push(json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": secret, "namespace": NAMESPACE},
+            "metadata": {"name": secret, "namespace": namespace},
             "stringData": {"ca.crt": authority},
         }));
     }
-    manifests.push(manifest("Provider", name, &provider));
+    manifests.push(manifest("Provider", namespace, name, &provider));
     let alert = json!({
         "providerRef": {"name": name},
         "eventSeverity": "info",
-        "eventSources": [{"kind": "Kustomization", "name": "*"}],
+        "eventSources": [{"kind": "Kustomization", "name": "*", "namespace": NAMESPACE}],
     });
-    manifests.push(manifest("Alert", name, &alert));
+    manifests.push(manifest("Alert", namespace, name, &alert));
     manifests
 }
 
@@ -138,7 +153,7 @@ impl Target for Fanfare {
 
     fn configure(&self, place: &Place, routes: &[Route]) -> anyhow::Result<()> {
         for route in routes {
-            let documents: Vec<String> = manifests(route)
+            let documents: Vec<String> = manifests(route, NAMESPACE)
                 .iter()
                 .map(|manifest| format!("---\n{manifest}\n"))
                 .collect();
@@ -153,13 +168,8 @@ impl Target for Fanfare {
         command
             .arg("run")
             .arg("--config")
-            .arg(place.configuration())
-            .arg("--data-dir")
-            .arg(place.data())
-            .arg(format!("--events-addr={}", place.events))
-            .arg(format!("--health-addr={}", place.health))
-            .arg(format!("--receiverAddr={}", place.other[0]))
-            .arg(format!("--metrics-addr={}", place.other[1]));
+            .arg(place.configuration());
+        Self::place(&mut command, place);
         command
     }
 
@@ -226,6 +236,16 @@ impl Target for Fanfare {
     fn longest_stop(&self) -> Duration {
         // Eight by its own word, and two for a machine that is busy.
         Duration::from_secs(10)
+    }
+
+    fn in_cluster<'a>(
+        &'a self,
+        folder: &'a Path,
+    ) -> BoxFuture<'a, anyhow::Result<Arc<dyn Target>>> {
+        Box::pin(async move {
+            let controller = Controller::start(self.clone(), folder).await?;
+            Ok(Arc::new(controller) as Arc<dyn Target>)
+        })
     }
 }
 
@@ -294,7 +314,7 @@ mod tests {
         assert_eq!(Stamp::find_all(body.as_bytes()), [stamp]);
         let mut secure = route(Role::Secure);
         secure.authority = Some("PEM".to_owned());
-        let manifests = manifests(&secure);
+        let manifests = manifests(&secure, NAMESPACE);
         assert_eq!(manifests[0]["stringData"]["ca.crt"], "PEM");
         assert_eq!(manifests[1]["spec"]["certSecretRef"]["name"], "secure-ca");
         assert_eq!(manifests[2]["spec"]["providerRef"]["name"], "secure");

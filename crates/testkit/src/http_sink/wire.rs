@@ -15,6 +15,9 @@ use super::{Answer, SeenRequest};
 /// Time between the bytes of a dripping body.
 const DRIP: Duration = Duration::from_millis(5);
 
+/// A part of a body without end.
+const PIECE: &[u8] = &[b'x'; 16 << 10];
+
 /// A connection to a client.
 pub(crate) enum Connection {
     /// TCP.
@@ -73,11 +76,10 @@ impl Connection {
     async fn flood(&mut self, length: u64) -> io::Result<()> {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
         self.write(head.as_bytes()).await?;
-        let piece = [b'x'; 16 << 10];
         let mut left = length;
         while left > 0 {
-            let size = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            self.write(&piece[..size]).await?;
+            let size = PIECE.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.write(&PIECE[..size]).await?;
             left -= size as u64;
         }
         Ok(())

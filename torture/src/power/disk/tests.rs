@@ -65,15 +65,15 @@ impl Program {
         }
     }
 
-    fn record(&mut self, change: Change) {
-        self.disk.apply(&change).unwrap();
+    fn record(&mut self, change: &Change) {
+        self.disk.apply(change).unwrap();
     }
 
     fn sync(&mut self, inode: Inode, has_failed: bool) {
         self.ticket += 1;
         let ticket = self.ticket;
-        self.record(Change::SyncBegins { inode, ticket });
-        self.record(Change::SyncEnds {
+        self.record(&Change::SyncBegins { inode, ticket });
+        self.record(&Change::SyncEnds {
             inode,
             ticket,
             has_failed,
@@ -87,7 +87,7 @@ impl Program {
             let name = self.name_of(inode);
             if let Some(Some(Content::Bytes(bytes))) = content.get(&name) {
                 let data = Bytes::from(bytes.clone());
-                self.record(Change::Write {
+                self.record(&Change::Write {
                     inode,
                     offset: 0,
                     data,
@@ -140,7 +140,7 @@ impl Program {
                 self.next += 1;
                 self.set(file, b"");
             }
-            return self.record(Change::Opened {
+            return self.record(&Change::Opened {
                 inode,
                 name,
                 is_new: inode == next,
@@ -153,7 +153,7 @@ impl Program {
             Deed::Write(_, offset, data) => {
                 self.set_range(file, offset, &data);
                 let data = data.into();
-                self.record(Change::Write {
+                self.record(&Change::Write {
                     inode,
                     offset,
                     data,
@@ -163,11 +163,11 @@ impl Program {
                 let mut content = self.content(file);
                 content.resize(usize::try_from(length).unwrap(), 0);
                 self.set(file, &content);
-                self.record(Change::Resize { inode, length });
+                self.record(&Change::Resize { inode, length });
             }
             Deed::Zero(_, offset, length) => {
                 self.set_range(file, offset, &vec![0; usize::try_from(length).unwrap()]);
-                self.record(Change::Zero {
+                self.record(&Change::Zero {
                     inode,
                     offset,
                     length,
@@ -176,7 +176,7 @@ impl Program {
             Deed::Remove(_) => {
                 self.inodes.remove(&file);
                 std::fs::remove_file(self.real.path().join(&name)).unwrap();
-                self.record(Change::Remove { name });
+                self.record(&Change::Remove { name });
             }
             Deed::Rename(_, to) if to != file => {
                 self.inodes.remove(&file);
@@ -184,7 +184,7 @@ impl Program {
                 let path = |name: &str| self.real.path().join(name);
                 std::fs::rename(path(&name), path(&to.to_string())).unwrap();
                 let to = to.to_string();
-                self.record(Change::Rename { from: name, to });
+                self.record(&Change::Rename { from: name, to });
             }
             Deed::Sync(_) => self.sync(inode, false),
             Deed::FailSync(_) => self.sync(inode, true),
@@ -342,7 +342,7 @@ fn mapped_files_hold_anything() {
     program.perform(Deed::Open(0));
     program.perform(Deed::Write(0, 0, vec![1; 100]));
     program.sync_everything();
-    program.record(Change::Mapped { inode: FOLDER + 1 });
+    program.record(&Change::Mapped { inode: FOLDER + 1 });
     let mut seen: Vec<Image> = (0..50)
         .map(|seed| program.disk.after_cut(&Fate::of_seed(seed)))
         .collect();
