@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,12 +18,6 @@ use crate::process::Process;
 use crate::setup::Setup;
 use crate::stalls::Stalls;
 use crate::target::{self, Place, Route, Target};
-
-/// How long the target may take to become ready before that is an error.
-const START: Duration = Duration::from_mins(1);
-
-/// Between two looks at a target that starts.
-const LOOK: Duration = Duration::from_millis(3);
 
 /// Between two looks at a round that is being emptied.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -108,21 +103,7 @@ impl Round {
         let mut places = Vec::new();
         for number in 0..setup.replicas {
             let folder = setup.folder.join(format!("replica-{number}"));
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("making {}", folder.display()))?;
-            let events = free_address()?;
-            let place = Place {
-                folder,
-                events,
-                // Some targets have one port for everything.
-                health: if target.has_one_port() {
-                    events
-                } else {
-                    free_address()?
-                },
-                other: [free_address()?, free_address()?],
-            };
-            std::fs::create_dir_all(place.configuration())?;
+            let place = place(&*target, folder)?;
             target.configure(&place, &routes)?;
             places.push(place);
         }
@@ -256,8 +237,7 @@ impl Round {
         Ok(())
     }
 
-    /// Starts a replica that does not run, and waits until it is ready. One that ends instead of
-    /// becoming ready is a restart loop, and an error.
+    /// Starts a replica that does not run, and waits until it is ready.
     pub(crate) async fn begin(&self, replica: &mut Replica) -> anyhow::Result<()> {
         let place = &replica.place;
         let mut command = self.target.command(place);
@@ -274,21 +254,7 @@ impl Round {
                 .collect();
             command.env("LD_PRELOAD", paths.join(":"));
         }
-        let mut process = Process::start(command, &place.folder.join("log"))?;
-        while !target::is_ready(&*self.target, place).await {
-            if let Some(status) = process.ended()? {
-                anyhow::bail!(
-                    "it does not start any more, it ends with {status}: {}",
-                    process.last_words()
-                );
-            }
-            anyhow::ensure!(
-                process.started().elapsed() < START,
-                "it was not ready after {START:?}: {}",
-                process.last_words()
-            );
-            tokio::time::sleep(LOOK).await;
-        }
+        let process = target::start(&*self.target, place, command).await?;
         let mut tally = self.tally();
         tally.longest_restart = tally.longest_restart.max(process.started().elapsed());
         drop(tally);
@@ -480,6 +446,26 @@ pub(crate) fn counts<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String 
         .map(|(what, count)| format!("{what} × {count}"))
         .collect();
     parts.join(", ")
+}
+
+/// A place in a folder, on free ports.
+pub(crate) fn place(target: &dyn Target, folder: PathBuf) -> anyhow::Result<Place> {
+    let events = free_address()?;
+    let place = Place {
+        folder,
+        events,
+        // Some targets have one port for everything.
+        health: if target.has_one_port() {
+            events
+        } else {
+            free_address()?
+        },
+        other: [free_address()?, free_address()?],
+    };
+    let configuration = place.configuration();
+    std::fs::create_dir_all(&configuration)
+        .with_context(|| format!("making {}", configuration.display()))?;
+    Ok(place)
 }
 
 /// An address on loopback that is free now, below the ports that the kernel gives to clients: the
