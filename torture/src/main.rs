@@ -23,6 +23,7 @@ mod setup;
 mod shim;
 mod stalls;
 mod stamp;
+mod tally;
 mod target;
 
 use std::io::Write as _;

@@ -1,6 +1,5 @@
 //! One round: a target, its destinations, a load, and strikes of faults, up to the account.
 
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -8,7 +7,6 @@ use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::destination::{Arrivals, Destination, Mode, Role};
@@ -17,6 +15,7 @@ use crate::load::{Load, Pace};
 use crate::process::Process;
 use crate::setup::Setup;
 use crate::stalls::Stalls;
+use crate::tally::{Tally, counts};
 use crate::target::{self, Place, Route, Target};
 
 /// Between two looks at a round that is being emptied.
@@ -28,33 +27,6 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Longest time until an event is at a destination that is well, whatever the others do. Restarts count
 /// in, and so does a busy machine.
 const PUNCTUAL: Duration = Duration::from_secs(15);
-
-/// What happened to the process.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Tally {
-    /// `kill -9`.
-    pub(crate) kills: u64,
-    /// Orderly stops.
-    pub(crate) stops: u64,
-    /// Longest time from a start to readiness.
-    #[serde(serialize_with = "as_millis")]
-    pub(crate) longest_restart: Duration,
-    /// Longest orderly stop.
-    #[serde(serialize_with = "as_millis")]
-    pub(crate) longest_stop: Duration,
-    /// Most resident bytes that were seen.
-    pub(crate) most_resident: u64,
-    /// What was not as it must be.
-    pub(crate) complaints: Vec<String>,
-    /// What else is worth knowing.
-    pub(crate) notes: Vec<String>,
-    /// What was counted, by what it is.
-    pub(crate) counts: BTreeMap<String, u64>,
-}
-
-fn as_millis<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A process of the target, if it runs.
 pub(crate) struct Replica {
@@ -437,15 +409,6 @@ impl Round {
     fn tally(&self) -> StdGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `503 × 4, 500 × 1`.
-pub(crate) fn counts<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(what, count)| format!("{what} × {count}"))
-        .collect();
-    parts.join(", ")
 }
 
 /// A place in a folder, on free ports.

@@ -15,8 +15,9 @@ use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::ledger::Account;
 use crate::plan::{self, Strike};
-use crate::round::{Round, Tally};
+use crate::round::Round;
 use crate::setup::Setup;
+use crate::tally::Tally;
 use crate::target::Target;
 
 /// Kills in one round at most, so that a round's account stays small.
