@@ -68,6 +68,7 @@ pub(crate) fn repeating(command_line: &CommandLine, seed: u64) -> String {
     for (name, number) in [
         ("minutes", command_line.minutes),
         ("kills", command_line.kills),
+        ("cuts", command_line.cuts),
     ] {
         if let Some(number) = number {
             arguments.push(format!("--{name} {number}"));

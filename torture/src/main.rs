@@ -14,13 +14,16 @@ mod fault;
 mod ledger;
 mod load;
 mod plan;
+mod power;
 mod process;
 mod report;
 mod round;
 mod run;
 mod setup;
+mod shim;
 mod stalls;
 mod stamp;
+mod tally;
 mod target;
 
 use std::io::Write as _;
@@ -130,10 +133,18 @@ fn assignments(
     let kills = command_line
         .kills
         .map(|kills| usize::try_from(kills).unwrap_or(usize::MAX));
+    let replays = command_line
+        .cuts
+        .map(|cuts| usize::try_from(cuts).unwrap_or(usize::MAX))
+        .map(|cuts| cuts.div_ceil(fault::CUTS_PER_REPLAY));
     let mut assignments: Vec<Assignment> = faults
         .iter()
         .flat_map(|fault| {
-            let strikes = kills.filter(|_| fault.name() == "kill");
+            let strikes = match fault.name() {
+                "kill" => kills,
+                "power-first-start" | "power-replay" => replays,
+                _ => None,
+            };
             run::alone(seed, *fault, strikes)
         })
         .collect();

@@ -1,5 +1,6 @@
 //! Which rounds there are, and how one is carried out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,13 +9,15 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::ledger::Account;
 use crate::plan::{self, Strike};
-use crate::round::{Round, Tally};
+use crate::round::Round;
 use crate::setup::Setup;
+use crate::tally::Tally;
 use crate::target::Target;
 
 /// Kills in one round at most, so that a round's account stays small.
@@ -171,6 +174,13 @@ async fn attempt(
 
 async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()> {
     let begun = Instant::now();
+    // A strike that takes longer than planned holds the next one of the same fault up.
+    let turns: BTreeMap<&str, Mutex<()>> = assignment
+        .faults
+        .iter()
+        .map(|fault| (fault.name(), Mutex::default()))
+        .collect();
+    let turns = &turns;
     let mut running = FuturesUnordered::new();
     for strike in &assignment.plan {
         let Some(fault) = assignment
@@ -182,6 +192,10 @@ async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()
         };
         running.push(async move {
             tokio::time::sleep_until((begun + strike.at).into()).await;
+            let turn = turns
+                .get(strike.fault)
+                .context("every fault has its turn")?;
+            let _turn = turn.lock().await;
             let struck = fault.strike(round, strike).await;
             struck.with_context(|| format!("{} at {:?}", strike.fault, strike.at))
         });
