@@ -1,3 +1,5 @@
+//! Deeds of a program on a real folder, and what the record makes of them.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 
