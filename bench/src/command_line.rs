@@ -71,5 +71,7 @@ pub(crate) enum Hidden {
     FloorServer {
         /// Where to listen
         address: SocketAddr,
+        /// Where each body is synced to before it is answered
+        file: Option<PathBuf>,
     },
 }

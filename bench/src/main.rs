@@ -47,8 +47,10 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    match command_line.hidden {
-        Some(Hidden::FloorServer { address }) => runtime.block_on(floor::serve(address)),
+    match &command_line.hidden {
+        Some(Hidden::FloorServer { address, file }) => {
+            runtime.block_on(floor::serve(*address, file.as_deref()))
+        }
         None => runtime.block_on(measure(&command_line)),
     }
 }
