@@ -98,7 +98,7 @@ struct control {
     uint64_t magic;
     /* Whether `room` counts. */
     _Atomic uint64_t limited;
-    /* How many bytes files may still grow, all together. */
+    /* How many bytes may still find a place on the disk, all together. */
     _Atomic uint64_t room;
     /* Told by the shim: calls seen and calls failed, per operation in the order of their bits. */
     _Atomic uint64_t seen[OPERATIONS];
@@ -408,6 +408,24 @@ static uint64_t length_of(int descriptor) {
     return fstat64(descriptor, &found) == 0 ? (uint64_t)found.st_size : 0;
 }
 
+/* How many of these bytes have no place on the disk yet: those beyond the end, and those in holes that
+ * a change of length left; 0 while nobody asks. */
+static uint64_t without_place(int descriptor, uint64_t at, uint64_t bytes) {
+    struct stat64 found;
+    if (control == NULL || !atomic_load(&control->limited)) return 0;
+    if (fstat64(descriptor, &found) != 0) return bytes;
+    if ((uint64_t)found.st_blocks * 512 >= at + bytes) return 0;
+    /* Through a descriptor of its own, since others may use the position of this one. */
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    int own = real_open(link, O_RDONLY | O_CLOEXEC);
+    if (own < 0) return bytes;
+    off64_t hole = lseek64(own, (off64_t)at, SEEK_HOLE);
+    real_close(own);
+    uint64_t placed = hole > (off64_t)at ? (uint64_t)hole - at : 0;
+    return placed < bytes ? bytes - placed : 0;
+}
+
 /* ------------------------------------------------------------------ set-up */
 
 __attribute__((constructor)) static void begin(void) {
@@ -631,10 +649,7 @@ static ssize_t write_watched(struct file *file, int descriptor, const struct iov
         at = (off_t)length_of(descriptor);
     else if (offset == NO_OFFSET)
         at = lseek64(descriptor, 0, SEEK_CUR);
-    /* A hole before the data takes no room. */
-    uint64_t length = length_of(descriptor), end = (uint64_t)at + bytes;
-    uint64_t beyond = end > length ? end - length : 0, growth = beyond < bytes ? beyond : bytes;
-    uint64_t granted = grow(growth);
+    uint64_t growth = without_place(descriptor, (uint64_t)at, bytes), granted = grow(growth);
     bytes -= growth - granted;
     if (bytes == 0 && wanted > 0) {
         unlock();

@@ -7,7 +7,7 @@ use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::setup::Setup;
 
-/// Bytes that files may still grow when the fault begins, at most.
+/// Bytes that still find a place when the fault begins, at most.
 const ROOM: u64 = 128 << 10;
 
 /// The fault.
@@ -19,7 +19,7 @@ impl Fault for DiskFull {
     }
 
     fn about(&self) -> &'static str {
-        "writes that make files longer get ENOSPC for a while"
+        "writes that need a new place on the disk get ENOSPC for a while"
     }
 
     fn rhythm(&self) -> Rhythm {

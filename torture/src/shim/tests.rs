@@ -174,15 +174,15 @@ fn a_failed_sync_is_recorded_as_one() {
 #[test]
 fn a_full_disk_takes_what_fits_and_heals() {
     let bench = Bench::new();
-    bench.control.limit_room(Some(25)).unwrap();
-    let output = bench.run("dd if=/dev/zero of=a bs=10 count=4");
+    bench.control.limit_room(Some(8192)).unwrap();
+    let output = bench.run("dd if=/dev/zero of=a bs=4096 count=4");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("No space left"), "{text}");
-    assert_eq!(bytes(&bench.recorded().current(), "a").unwrap().len(), 25);
+    assert_eq!(bytes(&bench.recorded().current(), "a").unwrap().len(), 8192);
     bench.control.limit_room(None).unwrap();
     assert!(
         bench
-            .run("dd if=/dev/zero of=a bs=10 count=4")
+            .run("dd if=/dev/zero of=a bs=4096 count=4")
             .status
             .success()
     );
