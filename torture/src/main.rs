@@ -34,6 +34,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use futures::StreamExt as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use command_line::{Command, CommandLine};
 use fault::Fault;
@@ -55,7 +56,15 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(torture(&command_line))
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        // Whoever ends this program ends its targets, too: they are killed when they are dropped.
+        tokio::select! {
+            done = torture(&command_line) => done,
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            _ = terminated.recv() => anyhow::bail!("terminated"),
+        }
+    })
 }
 
 async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
@@ -145,6 +154,7 @@ fn assignments(
         .map(|cuts| cuts.div_ceil(fault::CUTS_PER_REPLAY));
     let mut assignments: Vec<Assignment> = faults
         .iter()
+        .filter(|_| !command_line.no_alone)
         .flat_map(|fault| {
             let strikes = match fault.name() {
                 "kill" => kills,
