@@ -74,6 +74,9 @@ pub(crate) fn repeating(command_line: &CommandLine, seed: u64) -> String {
             arguments.push(format!("--{name} {number}"));
         }
     }
+    if command_line.no_alone {
+        arguments.push("--no-alone".to_owned());
+    }
     if command_line.no_mix {
         arguments.push("--no-mix".to_owned());
     }

@@ -34,6 +34,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use futures::StreamExt as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use command_line::{Command, CommandLine};
 use fault::Fault;
@@ -55,7 +56,15 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(torture(&command_line))
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        // Whoever ends this program ends its targets, too: they are killed when they are dropped.
+        tokio::select! {
+            done = torture(&command_line) => done,
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            _ = terminated.recv() => anyhow::bail!("terminated"),
+        }
+    })
 }
 
 async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
@@ -75,22 +84,28 @@ async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
     let conditions = conditions::read(command_line, seed, &*target, &work);
 
+    // Long runs may be ended early; the report has what there is.
+    let write_report = |outcomes: &[Outcome]| {
+        let Some(output) = &command_line.output else {
+            return Ok(());
+        };
+        let outcomes = report::merged(outcomes);
+        write(output, &report::markdown(&conditions, &outcomes, &skipped))?;
+        let json = report::json(&conditions, &outcomes, &skipped)?;
+        write(&output.with_extension("json"), &json)
+    };
     let outcomes = carry_out_all(
         &target,
         &assignments(command_line, seed, &faults),
         &work,
         usize::from(command_line.jobs),
+        &write_report,
     )
     .await?;
     let outcomes = report::merged(&outcomes);
     say("")?;
     say(&report::table(&outcomes))?;
     say(&report::remarks(&outcomes))?;
-    if let Some(output) = &command_line.output {
-        write(output, &report::markdown(&conditions, &outcomes, &skipped))?;
-        let json = report::json(&conditions, &outcomes, &skipped)?;
-        write(&output.with_extension("json"), &json)?;
-    }
     let failed: Vec<&str> = outcomes
         .iter()
         .filter(|outcome| !outcome.tally.complaints.is_empty())
@@ -139,6 +154,7 @@ fn assignments(
         .map(|cuts| cuts.div_ceil(fault::CUTS_PER_REPLAY));
     let mut assignments: Vec<Assignment> = faults
         .iter()
+        .filter(|_| !command_line.no_alone)
         .flat_map(|fault| {
             let strikes = match fault.name() {
                 "kill" => kills,
@@ -184,6 +200,7 @@ async fn carry_out_all(
     assignments: &[Assignment],
     work: &Path,
     jobs: usize,
+    write_report: &dyn Fn(&[Outcome]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let rounds = assignments.iter().enumerate().map(|(number, assignment)| {
         let folder = work.join(format!("{number:03}-{}", assignment.name));
@@ -193,7 +210,8 @@ async fn carry_out_all(
         }
     });
     let mut running = futures::stream::iter(rounds).buffer_unordered(jobs);
-    let mut outcomes = Vec::new();
+    // In the order in which they were assigned, whichever ends first.
+    let (mut numbers, mut outcomes) = (Vec::new(), Vec::new());
     while let Some((number, outcome)) = running.next().await {
         let (account, tally) = (&outcome.account, &outcome.tally);
         say(&format!(
@@ -216,10 +234,12 @@ async fn carry_out_all(
         for complaint in &tally.complaints {
             say(&format!("        {complaint}"))?;
         }
-        outcomes.push((number, outcome));
+        let place = numbers.partition_point(|known| *known < number);
+        numbers.insert(place, number);
+        outcomes.insert(place, outcome);
+        write_report(&outcomes)?;
     }
-    outcomes.sort_by_key(|(number, _)| *number);
-    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    Ok(outcomes)
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

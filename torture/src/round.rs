@@ -1,5 +1,6 @@
 //! One round: a target, its destinations, a load, and strikes of faults, up to the account.
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -141,7 +142,7 @@ impl Round {
         &self.load
     }
 
-    /// How many acknowledged arrivals there were at a destination of a role.
+    /// How many different events were acknowledged by the destination of a role.
     pub(crate) fn delivered(&self, role: Role) -> usize {
         let index = self
             .destinations
@@ -150,7 +151,9 @@ impl Round {
         self.arrivals()
             .iter()
             .filter(|arrival| arrival.is_acknowledged && Some(arrival.destination) == index)
-            .count()
+            .map(|arrival| arrival.stamp)
+            .collect::<HashSet<_>>()
+            .len()
     }
 
     /// Notes that something was not as it must be.

@@ -26,6 +26,10 @@ const MOST_STRIKES: usize = 100;
 /// How long faults are mixed in one round at most.
 const MIXED_ROUND: Duration = Duration::from_mins(2);
 
+/// How late a strike of a mixed round may be, because the machine is slow, before it is left out: strikes
+/// that pile up would leave no time to deliver anything.
+const MOST_LATE: Duration = Duration::from_secs(5);
+
 /// How long the load goes on after the last strike.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
@@ -38,6 +42,8 @@ pub(crate) struct Assignment {
     pub(crate) faults: Vec<&'static dyn Fault>,
     /// What happens when.
     pub(crate) plan: Vec<Strike>,
+    /// Whether strikes that come too late are left out.
+    pub(crate) skips_late: bool,
 }
 
 /// What came of it.
@@ -72,6 +78,7 @@ pub(crate) fn alone(
             name: fault.name().to_owned(),
             faults: vec![fault],
             plan: plan::alone(dice.number(), fault.name(), &rhythm, count),
+            skips_late: false,
         });
     }
     rounds
@@ -98,6 +105,7 @@ pub(crate) fn mixed(
             name: name.to_owned(),
             faults: faults.to_vec(),
             plan: plan::mixed(dice.number(), &rhythms, span),
+            skips_late: true,
         });
     }
     rounds
@@ -196,6 +204,10 @@ async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()
                 .get(strike.fault)
                 .context("every fault has its turn")?;
             let _turn = turn.lock().await;
+            if assignment.skips_late && begun.elapsed() > strike.at + MOST_LATE {
+                round.count("strikes left out because they came too late", 1);
+                return Ok(());
+            }
             let struck = fault.strike(round, strike).await;
             struck.with_context(|| format!("{} at {:?}", strike.fault, strike.at))
         });
