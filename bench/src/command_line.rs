@@ -39,6 +39,10 @@ pub(crate) struct CommandLine {
     /// Report to write, in Markdown; a JSON file of the same name goes beside it
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Page whose part between `<!-- measured -->` and `<!-- /measured -->` is written anew from the
+    /// report
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub(crate) page: Option<PathBuf>,
     /// Date to put into the report
     #[arg(long, value_name = "DATE", default_value = "not given")]
     pub(crate) date: String,
@@ -67,5 +71,7 @@ pub(crate) enum Hidden {
     FloorServer {
         /// Where to listen
         address: SocketAddr,
+        /// Where each body is synced to before it is answered
+        file: Option<PathBuf>,
     },
 }

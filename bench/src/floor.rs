@@ -1,21 +1,14 @@
 //! What this machine can do at best: a bare server, the disk, a bare client.
 
-use std::convert::Infallible;
+mod server;
+
 use std::fs::File;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::figure::{Figure, percentiles};
@@ -26,6 +19,8 @@ use crate::product::{free_address, poll};
 use crate::scenario::{Laboratory, PROVIDER_CONNECTIONS, RATE};
 use crate::sink::{Mode, Sink};
 
+pub(crate) use server::serve;
+
 /// Number of synchronous writes that are timed at most.
 const MOST_WRITES: u32 = 5000;
 
@@ -34,8 +29,10 @@ const MOST_WRITES: u32 = 5000;
 pub(crate) struct Floors {
     /// Requests per second of a bare server that answers 202.
     pub(crate) accepts: f64,
-    /// Latencies of that server at the fixed rate.
-    pub(crate) latency: Histogram,
+    /// Latencies at the fixed rate of a bare server that syncs each body before it answers.
+    pub(crate) synced_latency: Histogram,
+    /// Requests per second of that server.
+    pub(crate) synced_accepts: f64,
     /// POSTs per second to the sink over kept HTTP connections.
     pub(crate) posts_http: f64,
     /// POSTs per second to the sink over kept TLS connections.
@@ -46,41 +43,69 @@ pub(crate) struct Floors {
     pub(crate) memory: f64,
 }
 
-/// The bare server: reads each body, answers 202.
-pub(crate) async fn serve(address: SocketAddr) -> anyhow::Result<()> {
-    anyhow::ensure!(address.ip().is_loopback(), "only loopback");
-    let listener = TcpListener::bind(address).await?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(async move {
-            let service = service_fn(accept);
-            // A client that goes away is no matter here.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn accept(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let mut response = Response::new(Empty::new());
-    *response.status_mut() = match request.into_body().collect().await {
-        Ok(_) => StatusCode::ACCEPTED,
-        Err(_) => StatusCode::BAD_REQUEST,
-    };
-    Ok(response)
-}
-
 /// Measures all floors.
 pub(crate) async fn measure(laboratory: &Laboratory) -> anyhow::Result<(Floors, Vec<Figure>)> {
     let time = Duration::from_secs(laboratory.seconds.min(5));
+    let bare = bare_server(laboratory, None, time).await?;
+    let path = laboratory.work.join("floor-synced");
+    let synced = bare_server(laboratory, Some(&path), time).await?;
+    std::fs::remove_file(&path)?;
+
+    let disk = tokio::task::block_in_place(|| synchronous_writes(laboratory, time))?;
+    let plain = Sink::plain(Mode::Healthy, laboratory.epoch).await?;
+    let posts_http = posts(laboratory, &plain, time).await?;
+    let tls = Sink::tls(Mode::Healthy, laboratory.epoch).await?;
+    let posts_tls = posts(laboratory, &tls, time).await?;
+
+    let floors = Floors {
+        accepts: bare.rate,
+        synced_latency: synced.latency,
+        synced_accepts: synced.rate,
+        posts_http,
+        posts_tls,
+        ready: bare.ready.as_secs_f64() * 1000.0,
+        memory: bare.memory,
+    };
+    let mut figures = vec![
+        Figure::higher("floors/bare-202/answers", floors.accepts, "/s"),
+        Figure::higher("floors/synced-202/answers", floors.synced_accepts, "/s"),
+        Figure::lower("floors/bare-202/ready", floors.ready, "ms"),
+        Figure::lower("floors/bare-202/resident", floors.memory, "MB"),
+        Figure::higher("floors/disk/fdatasync", disk.rate, "/s"),
+        Figure::higher("floors/sink/http/posts", posts_http, "/s"),
+        Figure::higher("floors/sink/tls/posts", posts_tls, "/s"),
+    ];
+    figures.extend(percentiles("floors/bare-202/at-5000", &bare.latency));
+    let synced = &floors.synced_latency;
+    figures.extend(percentiles("floors/synced-202/at-5000", synced));
+    figures.extend(percentiles("floors/disk/fdatasync", &disk.latency));
+    Ok((floors, figures))
+}
+
+struct Bare {
+    /// Requests per second.
+    rate: f64,
+    /// At the fixed rate.
+    latency: Histogram,
+    /// Until the first answer.
+    ready: Duration,
+    /// Megabytes, idle.
+    memory: f64,
+}
+
+/// A bare server in a process of its own, with or without a file that bodies are synced to.
+async fn bare_server(
+    laboratory: &Laboratory,
+    file: Option<&Path>,
+    time: Duration,
+) -> anyhow::Result<Bare> {
     let address = free_address()?;
     let program = std::env::current_exe().context("finding this program")?;
     let started = Instant::now();
     let mut child = Command::new(program)
         .arg("floor-server")
         .arg(address.to_string())
+        .args(file)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()
@@ -94,32 +119,12 @@ pub(crate) async fn measure(laboratory: &Laboratory) -> anyhow::Result<(Floors, 
     let saturated = load::saturate(&target, u64::MAX, time).await?;
     let scheduled = load::on_schedule(&target, RATE, u64::from(RATE) * time.as_secs()).await?;
     child.kill().await?;
-
-    let disk = tokio::task::block_in_place(|| synchronous_writes(laboratory, time))?;
-    let plain = Sink::plain(Mode::Healthy, laboratory.epoch).await?;
-    let posts_http = posts(laboratory, &plain, time).await?;
-    let tls = Sink::tls(Mode::Healthy, laboratory.epoch).await?;
-    let posts_tls = posts(laboratory, &tls, time).await?;
-
-    let floors = Floors {
-        accepts: saturated.rate(),
+    Ok(Bare {
+        rate: saturated.rate(),
         latency: scheduled.latency.clone(),
-        posts_http,
-        posts_tls,
-        ready: ready.as_secs_f64() * 1000.0,
+        ready,
         memory,
-    };
-    let mut figures = vec![
-        Figure::higher("floors/bare-202/answers", floors.accepts, "/s"),
-        Figure::lower("floors/bare-202/ready", floors.ready, "ms"),
-        Figure::lower("floors/bare-202/resident", floors.memory, "MB"),
-        Figure::higher("floors/disk/fdatasync", disk.rate, "/s"),
-        Figure::higher("floors/sink/http/posts", posts_http, "/s"),
-        Figure::higher("floors/sink/tls/posts", posts_tls, "/s"),
-    ];
-    figures.extend(percentiles("floors/bare-202/at-5000", &floors.latency));
-    figures.extend(percentiles("floors/disk/fdatasync", &disk.latency));
-    Ok((floors, figures))
+    })
 }
 
 async fn posts(laboratory: &Laboratory, sink: &Sink, time: Duration) -> anyhow::Result<f64> {

@@ -15,6 +15,7 @@ mod http1;
 mod ledger;
 mod load;
 mod manifests;
+mod page;
 mod peer;
 mod plot;
 mod process;
@@ -37,6 +38,7 @@ use baseline::Baseline;
 use command_line::{CommandLine, Hidden};
 use figure::{Figure, Verdict};
 use floor::Floors;
+use page::Measured;
 use scenario::{Laboratory, Scenario};
 
 fn main() -> anyhow::Result<()> {
@@ -45,8 +47,10 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    match command_line.hidden {
-        Some(Hidden::FloorServer { address }) => runtime.block_on(floor::serve(address)),
+    match &command_line.hidden {
+        Some(Hidden::FloorServer { address, file }) => {
+            runtime.block_on(floor::serve(*address, file.as_deref()))
+        }
         None => runtime.block_on(measure(&command_line)),
     }
 }
@@ -77,9 +81,21 @@ async fn measure(command_line: &CommandLine) -> anyhow::Result<()> {
         let json = report::json(&conditions, &figures, &errors)?;
         write(&output.with_extension("json"), &json)?;
         let stem = output.file_stem().context("a report needs a name")?;
-        for (name, picture) in plot::pictures(&figures) {
+        let pictures = plot::pictures(&figures);
+        for (name, picture) in &pictures {
             let file = format!("{}-{name}.svg", stem.display());
-            write(&output.with_file_name(file), &picture)?;
+            write(&output.with_file_name(file), picture)?;
+        }
+        if let Some(path) = &command_line.page {
+            let measured = Measured {
+                conditions: &conditions,
+                figures: &figures,
+                pictures: pictures.iter().map(|(name, _)| *name).collect(),
+                report: output,
+            };
+            let page = std::fs::read_to_string(path)
+                .with_context(|| format!("reading {}", path.display()))?;
+            write(path, &measured.put_into(&page, path)?)?;
         }
     }
     if let Some(path) = &command_line.write_baseline {

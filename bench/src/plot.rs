@@ -137,7 +137,7 @@ fn latency(figures: &Figures<'_>) -> Option<Picture> {
     .flatten()
     .collect();
     figures.find("accept-5000/healthy/p50")?;
-    Some(one(Chart {
+    Some(one(&Chart {
         title: "Time to the 202 at 5,000 events/s".to_owned(),
         x: "share of the events that waited no longer".to_owned(),
         y: "milliseconds".to_owned(),
@@ -166,7 +166,7 @@ fn alerts(figures: &Figures<'_>) -> Option<Picture> {
     .flatten()
     .collect();
     (!series.is_empty()).then(|| {
-        one(Chart {
+        one(&Chart {
             title: "Cost of an event, of which one Alert takes notice".to_owned(),
             x: "Alerts".to_owned(),
             y: "processor seconds per 1,000 events".to_owned(),
@@ -260,7 +260,7 @@ fn soak(figures: &Figures<'_>) -> Option<Picture> {
     let minutes = end / 60.0;
     let points = course.iter().map(|(second, value)| (second / end, *value));
     let step = (minutes / 6.0).ceil().max(1.0);
-    Some(one(Chart {
+    Some(one(&Chart {
         title: "Memory under 500 events/s".to_owned(),
         x: "minutes".to_owned(),
         y: "resident memory, MB".to_owned(),
@@ -275,7 +275,7 @@ fn soak(figures: &Figures<'_>) -> Option<Picture> {
     }))
 }
 
-fn one(chart: Chart) -> Picture {
+fn one(chart: &Chart) -> Picture {
     let mut picture = Picture::default();
     chart.draw(&mut picture);
     picture

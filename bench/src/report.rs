@@ -92,7 +92,8 @@ pub(crate) fn json(
     Ok(text)
 }
 
-fn line(text: &mut String, cells: &[&str]) {
+/// A row of a table.
+pub(crate) fn line(text: &mut String, cells: &[&str]) {
     text.push('|');
     for cell in cells {
         // Writing to a string cannot fail.

@@ -32,6 +32,12 @@ pub(crate) struct CommandLine {
     /// How often the fault `kill` kills when it is alone
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) kills: Option<u64>,
+    /// How often each of the faults that replay a record cuts the power
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) cuts: Option<u64>,
+    /// Only mix faults, do not try each alone
+    #[arg(long, conflicts_with = "no_mix")]
+    pub(crate) no_alone: bool,
     /// Leave the mixed run out
     #[arg(long)]
     pub(crate) no_mix: bool,

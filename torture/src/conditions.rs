@@ -68,10 +68,14 @@ pub(crate) fn repeating(command_line: &CommandLine, seed: u64) -> String {
     for (name, number) in [
         ("minutes", command_line.minutes),
         ("kills", command_line.kills),
+        ("cuts", command_line.cuts),
     ] {
         if let Some(number) = number {
             arguments.push(format!("--{name} {number}"));
         }
+    }
+    if command_line.no_alone {
+        arguments.push("--no-alone".to_owned());
     }
     if command_line.no_mix {
         arguments.push("--no-mix".to_owned());

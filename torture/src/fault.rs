@@ -61,12 +61,19 @@ mod api_server;
 mod clock;
 mod configuration;
 mod dead_destination;
+mod disk;
+mod disk_errors;
+mod disk_full;
 mod kill;
 mod misbehaviour;
 mod poison_event;
 mod poison_object;
 mod poison_record;
+mod power_cut;
+mod power_replay;
 mod restart;
+
+pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 
 /// All faults, in the order in which they are tried.
 pub(crate) fn all() -> Vec<&'static dyn Fault> {
@@ -82,6 +89,13 @@ pub(crate) fn all() -> Vec<&'static dyn Fault> {
     ]);
     all.extend(api_server::ALL.iter().map(|fault| fault as &dyn Fault));
     all.push(&api_server::LeaderKilled);
+    let of_disk: [&dyn Fault; 3] = [
+        &disk_full::DiskFull,
+        &disk_errors::DiskErrors,
+        &power_cut::POWER_CUT,
+    ];
+    all.extend(of_disk);
+    all.extend(power_replay::ALL.iter().map(|fault| fault as &dyn Fault));
     all
 }
 

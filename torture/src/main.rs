@@ -14,13 +14,16 @@ mod fault;
 mod ledger;
 mod load;
 mod plan;
+mod power;
 mod process;
 mod report;
 mod round;
 mod run;
 mod setup;
+mod shim;
 mod stalls;
 mod stamp;
+mod tally;
 mod target;
 
 use std::io::Write as _;
@@ -31,6 +34,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use futures::StreamExt as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use command_line::{Command, CommandLine};
 use fault::Fault;
@@ -52,7 +56,15 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(torture(&command_line))
+    runtime.block_on(async {
+        let mut terminated = signal(SignalKind::terminate())?;
+        // Whoever ends this program ends its targets, too: they are killed when they are dropped.
+        tokio::select! {
+            done = torture(&command_line) => done,
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            _ = terminated.recv() => anyhow::bail!("terminated"),
+        }
+    })
 }
 
 async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
@@ -72,22 +84,28 @@ async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
     let conditions = conditions::read(command_line, seed, &*target, &work);
 
+    // Long runs may be ended early; the report has what there is.
+    let write_report = |outcomes: &[Outcome]| {
+        let Some(output) = &command_line.output else {
+            return Ok(());
+        };
+        let outcomes = report::merged(outcomes);
+        write(output, &report::markdown(&conditions, &outcomes, &skipped))?;
+        let json = report::json(&conditions, &outcomes, &skipped)?;
+        write(&output.with_extension("json"), &json)
+    };
     let outcomes = carry_out_all(
         &target,
         &assignments(command_line, seed, &faults),
         &work,
         usize::from(command_line.jobs),
+        &write_report,
     )
     .await?;
     let outcomes = report::merged(&outcomes);
     say("")?;
     say(&report::table(&outcomes))?;
     say(&report::remarks(&outcomes))?;
-    if let Some(output) = &command_line.output {
-        write(output, &report::markdown(&conditions, &outcomes, &skipped))?;
-        let json = report::json(&conditions, &outcomes, &skipped)?;
-        write(&output.with_extension("json"), &json)?;
-    }
     let failed: Vec<&str> = outcomes
         .iter()
         .filter(|outcome| !outcome.tally.complaints.is_empty())
@@ -130,10 +148,19 @@ fn assignments(
     let kills = command_line
         .kills
         .map(|kills| usize::try_from(kills).unwrap_or(usize::MAX));
+    let replays = command_line
+        .cuts
+        .map(|cuts| usize::try_from(cuts).unwrap_or(usize::MAX))
+        .map(|cuts| cuts.div_ceil(fault::CUTS_PER_REPLAY));
     let mut assignments: Vec<Assignment> = faults
         .iter()
+        .filter(|_| !command_line.no_alone)
         .flat_map(|fault| {
-            let strikes = kills.filter(|_| fault.name() == "kill");
+            let strikes = match fault.name() {
+                "kill" => kills,
+                "power-first-start" | "power-replay" => replays,
+                _ => None,
+            };
             run::alone(seed, *fault, strikes)
         })
         .collect();
@@ -173,6 +200,7 @@ async fn carry_out_all(
     assignments: &[Assignment],
     work: &Path,
     jobs: usize,
+    write_report: &dyn Fn(&[Outcome]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let rounds = assignments.iter().enumerate().map(|(number, assignment)| {
         let folder = work.join(format!("{number:03}-{}", assignment.name));
@@ -182,7 +210,8 @@ async fn carry_out_all(
         }
     });
     let mut running = futures::stream::iter(rounds).buffer_unordered(jobs);
-    let mut outcomes = Vec::new();
+    // In the order in which they were assigned, whichever ends first.
+    let (mut numbers, mut outcomes) = (Vec::new(), Vec::new());
     while let Some((number, outcome)) = running.next().await {
         let (account, tally) = (&outcome.account, &outcome.tally);
         say(&format!(
@@ -205,10 +234,12 @@ async fn carry_out_all(
         for complaint in &tally.complaints {
             say(&format!("        {complaint}"))?;
         }
-        outcomes.push((number, outcome));
+        let place = numbers.partition_point(|known| *known < number);
+        numbers.insert(place, number);
+        outcomes.insert(place, outcome);
+        write_report(&outcomes)?;
     }
-    outcomes.sort_by_key(|(number, _)| *number);
-    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    Ok(outcomes)
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

@@ -32,6 +32,9 @@ impl Rhythm {
     }
 }
 
+/// How much longer faults wait when they are mixed, so that there is time to deliver something.
+const BREATH: Duration = Duration::from_millis(400);
+
 /// One time that a fault strikes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Strike {
@@ -80,7 +83,7 @@ pub(crate) fn mixed(seed: u64, faults: &[(&'static str, Rhythm)], span: Duration
         let mut dice = Dice::of_purpose(seed, fault);
         let mut at = Duration::ZERO;
         loop {
-            at += dice.between(&rhythm.wait) * stretch;
+            at += (dice.between(&rhythm.wait) + BREATH) * stretch;
             let lasts = dice.between(&rhythm.lasts);
             let seed = dice.number();
             if at + lasts > span {

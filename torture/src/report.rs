@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::round::counts;
 use crate::run::Outcome;
+use crate::tally::counts;
 
 /// Everything a reader needs to judge the results.
 #[derive(Clone, Debug, Serialize)]
@@ -145,7 +145,7 @@ pub(crate) fn json(
 mod tests {
     use super::*;
     use crate::ledger::Account;
-    use crate::round::Tally;
+    use crate::tally::Tally;
 
     fn outcome(name: &str, kills: u64, complaints: &[&str]) -> Outcome {
         Outcome {

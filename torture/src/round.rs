@@ -1,13 +1,13 @@
 //! One round: a target, its destinations, a load, and strikes of faults, up to the account.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use serde::Serialize;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::destination::{Arrivals, Destination, Mode, Role};
@@ -16,13 +16,8 @@ use crate::load::{Load, Pace};
 use crate::process::Process;
 use crate::setup::Setup;
 use crate::stalls::Stalls;
+use crate::tally::{Tally, counts};
 use crate::target::{self, Place, Route, Target};
-
-/// How long the target may take to become ready before that is an error.
-const START: Duration = Duration::from_mins(1);
-
-/// Between two looks at a target that starts.
-const LOOK: Duration = Duration::from_millis(3);
 
 /// Between two looks at a round that is being emptied.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -33,33 +28,6 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Longest time until an event is at a destination that is well, whatever the others do. Restarts count
 /// in, and so does a busy machine.
 const PUNCTUAL: Duration = Duration::from_secs(15);
-
-/// What happened to the process.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Tally {
-    /// `kill -9`.
-    pub(crate) kills: u64,
-    /// Orderly stops.
-    pub(crate) stops: u64,
-    /// Longest time from a start to readiness.
-    #[serde(serialize_with = "as_millis")]
-    pub(crate) longest_restart: Duration,
-    /// Longest orderly stop.
-    #[serde(serialize_with = "as_millis")]
-    pub(crate) longest_stop: Duration,
-    /// Most resident bytes that were seen.
-    pub(crate) most_resident: u64,
-    /// What was not as it must be.
-    pub(crate) complaints: Vec<String>,
-    /// What else is worth knowing.
-    pub(crate) notes: Vec<String>,
-    /// What was counted, by what it is.
-    pub(crate) counts: BTreeMap<String, u64>,
-}
-
-fn as_millis<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A process of the target, if it runs.
 pub(crate) struct Replica {
@@ -108,21 +76,7 @@ impl Round {
         let mut places = Vec::new();
         for number in 0..setup.replicas {
             let folder = setup.folder.join(format!("replica-{number}"));
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("making {}", folder.display()))?;
-            let events = free_address()?;
-            let place = Place {
-                folder,
-                events,
-                // Some targets have one port for everything.
-                health: if target.has_one_port() {
-                    events
-                } else {
-                    free_address()?
-                },
-                other: [free_address()?, free_address()?],
-            };
-            std::fs::create_dir_all(place.configuration())?;
+            let place = place(&*target, folder)?;
             target.configure(&place, &routes)?;
             places.push(place);
         }
@@ -188,7 +142,7 @@ impl Round {
         &self.load
     }
 
-    /// How many acknowledged arrivals there were at a destination of a role.
+    /// How many different events were acknowledged by the destination of a role.
     pub(crate) fn delivered(&self, role: Role) -> usize {
         let index = self
             .destinations
@@ -197,7 +151,9 @@ impl Round {
         self.arrivals()
             .iter()
             .filter(|arrival| arrival.is_acknowledged && Some(arrival.destination) == index)
-            .count()
+            .map(|arrival| arrival.stamp)
+            .collect::<HashSet<_>>()
+            .len()
     }
 
     /// Notes that something was not as it must be.
@@ -256,8 +212,7 @@ impl Round {
         Ok(())
     }
 
-    /// Starts a replica that does not run, and waits until it is ready. One that ends instead of
-    /// becoming ready is a restart loop, and an error.
+    /// Starts a replica that does not run, and waits until it is ready.
     pub(crate) async fn begin(&self, replica: &mut Replica) -> anyhow::Result<()> {
         let place = &replica.place;
         let mut command = self.target.command(place);
@@ -274,21 +229,7 @@ impl Round {
                 .collect();
             command.env("LD_PRELOAD", paths.join(":"));
         }
-        let mut process = Process::start(command, &place.folder.join("log"))?;
-        while !target::is_ready(&*self.target, place).await {
-            if let Some(status) = process.ended()? {
-                anyhow::bail!(
-                    "it does not start any more, it ends with {status}: {}",
-                    process.last_words()
-                );
-            }
-            anyhow::ensure!(
-                process.started().elapsed() < START,
-                "it was not ready after {START:?}: {}",
-                process.last_words()
-            );
-            tokio::time::sleep(LOOK).await;
-        }
+        let process = target::start(&*self.target, place, command).await?;
         let mut tally = self.tally();
         tally.longest_restart = tally.longest_restart.max(process.started().elapsed());
         drop(tally);
@@ -432,8 +373,15 @@ impl Round {
     }
 
     /// Complains when deliveries to the steady destination took too long; for faults that must not be
-    /// seen there.
+    /// seen there. Where the process was stopped, too, that says nothing.
     pub(crate) fn complain_if_late(&self) {
+        let was_stopped = {
+            let tally = self.tally();
+            tally.kills + tally.stops > 0
+        };
+        if was_stopped {
+            return;
+        }
         let account = self.account(&[]);
         // Roles are in order, and this one is the first.
         let longest = account.longest.get(&0).copied().unwrap_or_default();
@@ -466,13 +414,24 @@ impl Round {
     }
 }
 
-/// `503 × 4, 500 × 1`.
-pub(crate) fn counts<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(what, count)| format!("{what} × {count}"))
-        .collect();
-    parts.join(", ")
+/// A place in a folder, on free ports.
+pub(crate) fn place(target: &dyn Target, folder: PathBuf) -> anyhow::Result<Place> {
+    let events = free_address()?;
+    let place = Place {
+        folder,
+        events,
+        // Some targets have one port for everything.
+        health: if target.has_one_port() {
+            events
+        } else {
+            free_address()?
+        },
+        other: [free_address()?, free_address()?],
+    };
+    let configuration = place.configuration();
+    std::fs::create_dir_all(&configuration)
+        .with_context(|| format!("making {}", configuration.display()))?;
+    Ok(place)
 }
 
 /// An address on loopback that is free now, below the ports that the kernel gives to clients: the

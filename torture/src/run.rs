@@ -1,5 +1,6 @@
 //! Which rounds there are, and how one is carried out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,13 +9,15 @@ use anyhow::Context as _;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::ledger::Account;
 use crate::plan::{self, Strike};
-use crate::round::{Round, Tally};
+use crate::round::Round;
 use crate::setup::Setup;
+use crate::tally::Tally;
 use crate::target::Target;
 
 /// Kills in one round at most, so that a round's account stays small.
@@ -22,6 +25,10 @@ const MOST_STRIKES: usize = 100;
 
 /// How long faults are mixed in one round at most.
 const MIXED_ROUND: Duration = Duration::from_mins(2);
+
+/// How late a strike of a mixed round may be, because the machine is slow, before it is left out: strikes
+/// that pile up would leave no time to deliver anything.
+const MOST_LATE: Duration = Duration::from_secs(5);
 
 /// How long the load goes on after the last strike.
 const AFTERMATH: Duration = Duration::from_millis(500);
@@ -35,6 +42,8 @@ pub(crate) struct Assignment {
     pub(crate) faults: Vec<&'static dyn Fault>,
     /// What happens when.
     pub(crate) plan: Vec<Strike>,
+    /// Whether strikes that come too late are left out.
+    pub(crate) skips_late: bool,
 }
 
 /// What came of it.
@@ -69,6 +78,7 @@ pub(crate) fn alone(
             name: fault.name().to_owned(),
             faults: vec![fault],
             plan: plan::alone(dice.number(), fault.name(), &rhythm, count),
+            skips_late: false,
         });
     }
     rounds
@@ -95,6 +105,7 @@ pub(crate) fn mixed(
             name: name.to_owned(),
             faults: faults.to_vec(),
             plan: plan::mixed(dice.number(), &rhythms, span),
+            skips_late: true,
         });
     }
     rounds
@@ -171,6 +182,13 @@ async fn attempt(
 
 async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()> {
     let begun = Instant::now();
+    // A strike that takes longer than planned holds the next one of the same fault up.
+    let turns: BTreeMap<&str, Mutex<()>> = assignment
+        .faults
+        .iter()
+        .map(|fault| (fault.name(), Mutex::default()))
+        .collect();
+    let turns = &turns;
     let mut running = FuturesUnordered::new();
     for strike in &assignment.plan {
         let Some(fault) = assignment
@@ -182,6 +200,14 @@ async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()
         };
         running.push(async move {
             tokio::time::sleep_until((begun + strike.at).into()).await;
+            let turn = turns
+                .get(strike.fault)
+                .context("every fault has its turn")?;
+            let _turn = turn.lock().await;
+            if assignment.skips_late && begun.elapsed() > strike.at + MOST_LATE {
+                round.count("strikes left out because they came too late", 1);
+                return Ok(());
+            }
             let struck = fault.strike(round, strike).await;
             struck.with_context(|| format!("{} at {:?}", strike.fault, strike.at))
         });

@@ -20,7 +20,14 @@ use crate::client;
 use crate::destination::Role;
 use crate::door::Door;
 use crate::ledger::Settled;
+use crate::process::Process;
 use crate::stamp::Stamp;
+
+/// How long a target may take to become ready before that is an error.
+const START: Duration = Duration::from_mins(1);
+
+/// Between two looks at a target that starts.
+const LOOK: Duration = Duration::from_millis(3);
 
 /// What a positive answer of a target promises; only broken promises are failures.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +185,31 @@ pub(crate) async fn is_ready(target: &dyn Target, place: &Place) -> bool {
     client::get(place.health, target.ready_path())
         .await
         .is_ok_and(|(status, _)| status == 200)
+}
+
+/// Starts a process and waits until it is ready. One that ends instead of becoming ready is a restart
+/// loop, and an error.
+pub(crate) async fn start(
+    target: &dyn Target,
+    place: &Place,
+    command: Command,
+) -> anyhow::Result<Process> {
+    let mut process = Process::start(command, &place.folder.join("log"))?;
+    while !is_ready(target, place).await {
+        if let Some(status) = process.ended()? {
+            anyhow::bail!(
+                "it does not start any more, it ends with {status}: {}",
+                process.last_words()
+            );
+        }
+        anyhow::ensure!(
+            process.started().elapsed() < START,
+            "it was not ready after {START:?}: {}",
+            process.last_words()
+        );
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(process)
 }
 
 /// What a binary says when asked for its version; the first line.

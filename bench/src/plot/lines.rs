@@ -10,6 +10,8 @@ const RIGHT: f64 = 28.0;
 const TOP: f64 = 66.0;
 const INNER: f64 = 200.0;
 const BOTTOM: f64 = 58.0;
+/// Height of a row of the legend.
+const ROW: f64 = 18.0;
 /// Width of a letter of a legend, about.
 const LETTER: f64 = 6.6;
 
@@ -112,11 +114,17 @@ impl Chart {
     /// Adds it below what is there.
     pub(crate) fn draw(&self, picture: &mut Picture) {
         let top = picture.height;
-        picture.height += TOP + INNER + BOTTOM;
-        let (floor, ceiling) = (top + TOP + INNER, top + TOP);
+        let places = self.places();
+        let ceiling = top + TOP + places.last().map_or(0.0, |(_, row)| row * ROW);
+        let floor = ceiling + INNER;
+        picture.height = floor + BOTTOM;
         let wide = WIDTH - LEFT - RIGHT;
         picture.text((LEFT, top + 26.0), Anchor::Start, "title", &self.title);
-        self.legend(picture, top + 48.0);
+        for (series, (x, row)) in self.series.iter().zip(places) {
+            let (x, y) = (LEFT + 4.0 + x, top + 48.0 + row * ROW);
+            picture.dot(series.colour, (x, y - 4.0));
+            picture.text((x + 9.0, y), Anchor::Start, "axis", &series.name);
+        }
 
         let axis = Axis::of(self.scale, &self.series);
         let height = |value: f64| floor - axis.share(value) * (floor - ceiling);
@@ -146,17 +154,22 @@ impl Chart {
         }
     }
 
-    /// Names of the lines; one line needs none.
-    fn legend(&self, picture: &mut Picture, y: f64) {
+    /// Where the names of the lines go: distance from the left, and row. One line needs none.
+    fn places(&self) -> Vec<(f64, f64)> {
         if self.series.len() < 2 {
-            return;
+            return Vec::new();
         }
-        let mut x = LEFT + 4.0;
+        let (mut x, mut row) = (0.0, 0.0);
+        let mut places = Vec::new();
         for series in &self.series {
-            picture.dot(series.colour, (x, y - 4.0));
-            picture.text((x + 9.0, y), Anchor::Start, "axis", &series.name);
-            x += 9.0 + LETTER * count(series.name.chars().count()) + 18.0;
+            let wide = 9.0 + LETTER * count(series.name.chars().count());
+            if x > 0.0 && LEFT + x + wide > WIDTH - RIGHT {
+                (x, row) = (0.0, row + 1.0);
+            }
+            places.push((x, row));
+            x += wide + 18.0;
         }
+        places
     }
 }
 
@@ -255,6 +268,22 @@ mod tests {
         let axis = Axis::of(Scale::Logarithmic, &[series]);
         assert_eq!(axis.marks, [1.0, 10.0, 100.0]);
         assert!((axis.share(10.0) - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_long_legend_goes_on_in_the_next_row() {
+        let series = ["a".repeat(60), "b".repeat(60), "c".to_owned()]
+            .map(|name| Series::evenly(&name, Colour::Ours, &[Some(1.0)]).unwrap());
+        let chart = Chart {
+            title: String::new(),
+            x: String::new(),
+            y: String::new(),
+            ticks: Vec::new(),
+            scale: Scale::Linear,
+            series: series.to_vec(),
+        };
+        let rows: Vec<f64> = chart.places().iter().map(|(_, row)| *row).collect();
+        assert_eq!(rows, [0.0, 1.0, 1.0]);
     }
 
     #[test]

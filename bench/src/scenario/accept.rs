@@ -35,7 +35,7 @@ pub(crate) async fn saturated(
         figures.extend([
             Figure::higher(id("accepted"), outcome.rate(), "/s")
                 .budget(20_000.0)
-                .floor(floors.accepts, "bare 202 server"),
+                .floor(floors.synced_accepts, "server that only syncs"),
             Figure::lower(id("not-accepted"), count(outcome.lost()), "events"),
             Figure::lower(
                 id("cpu-per-1000"),
@@ -77,12 +77,12 @@ pub(crate) async fn on_schedule(
         let scenario = format!("accept-5000/{variant}");
         for (mut figure, floor) in percentiles(&scenario, &outcome.latency)
             .into_iter()
-            .zip(percentiles("floor", &floors.latency))
+            .zip(percentiles("floor", &floors.synced_latency))
         {
             if mode == Mode::Hanging && figure.id.ends_with("/p99") {
                 figure = figure.budget(5.0);
             }
-            figures.push(figure.floor(floor.value, "bare 202 server"));
+            figures.push(figure.floor(floor.value, "server that only syncs"));
         }
         figures.push(Figure::lower(
             id("not-accepted"),

@@ -24,11 +24,11 @@ use super::webhooks::refused;
 use super::{Laboratory, Rig};
 
 /// Requests that are counted, and the same number before them.
-const REQUESTS: u64 = 300;
+const REQUESTS: u64 = 100;
 /// Receivers that genuine calls spread over, so that none is called too often.
-const RECEIVERS: u32 = 4;
+const RECEIVERS: u32 = 2;
 /// Everything is some fifty times slower.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// What is counted, as Valgrind writes it.
 const TOTAL: &str = "totals: ";
 
@@ -52,6 +52,8 @@ pub(crate) async fn run(laboratory: &Laboratory) -> anyhow::Result<Vec<Figure>> 
     let out = folder.join("callgrind.out");
     let laboratory = Laboratory {
         wrapper: [
+            "env",
+            "TOKIO_WORKER_THREADS=1",
             "valgrind",
             "--tool=callgrind",
             "--vgdb-poll=500",

@@ -16,8 +16,9 @@ use super::{Laboratory, Rig};
 const RATE: u32 = 500;
 /// Time between two looks at the memory.
 const LOOK: Duration = Duration::from_secs(10);
-/// Growth per hour that still counts as flat, in megabytes.
-const FLAT: f64 = 1.0;
+/// How much more memory there may be in the last third than in the second one before that is not flat;
+/// the allocator takes and gives back in steps that are larger than this within minutes.
+const FLAT: f64 = 1.05;
 
 /// Runs for as long as was asked for.
 pub(crate) async fn run(laboratory: &Laboratory) -> anyhow::Result<Vec<Figure>> {
@@ -37,10 +38,14 @@ pub(crate) async fn run(laboratory: &Laboratory) -> anyhow::Result<Vec<Figure>> 
     let memory = rig.product.process.memory()?;
     let different = rig.sink.ledger().totals().different;
     // What is filled once, such as caches, is filled in the first third.
-    let settled = course.get(course.len() / 3..).unwrap_or_default();
+    let third = course.len() / 3;
+    let settled = course.get(third..).unwrap_or_default();
+    let (second, last) = settled.split_at(third.min(settled.len()));
+    let ratio = mean(last) / mean(second).max(1e-9);
     let mut figures = vec![
         Figure::note("soak/events", count(outcome.accepted), "events"),
-        Figure::lower("soak/growth", slope(settled) * 3600.0, "MB/h").budget(FLAT),
+        Figure::lower("soak/last-to-second-third", ratio, "×").budget(FLAT),
+        Figure::lower("soak/slope", slope(settled) * 3600.0, "MB/h"),
         Figure::lower("soak/resident", memory.resident, "MB").course(course),
         Figure::lower("soak/resident-peak", memory.peak, "MB"),
         Figure::lower(
@@ -76,11 +81,16 @@ async fn watch(rig: &Rig, time: Duration) -> anyhow::Result<Vec<(f64, f64)>> {
     Ok(course)
 }
 
+/// Mean of the second numbers; zero for no points.
+fn mean(points: &[(f64, f64)]) -> f64 {
+    points.iter().map(|(_, y)| y).sum::<f64>() / count(points.len() as u64).max(1.0)
+}
+
 /// Slope of the line that fits best; zero for less than two points.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let number = count(points.len() as u64).max(1.0);
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / number;
-    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / number;
+    let mean_y = mean(points);
     let (above, below) = points.iter().fold((0.0, 0.0), |(above, below), (x, y)| {
         let distance = x - mean_x;
         (above + distance * (y - mean_y), below + distance * distance)

@@ -22,7 +22,7 @@ pub(crate) fn register(registry: &mut Registry) {
 struct Process;
 
 impl Collector for Process {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         if let Some(seconds) = processor_seconds() {
             let counter = ConstCounter::new(seconds);
             let family = encoder.encode_descriptor(

@@ -96,6 +96,7 @@ fn plan(position: Position) -> PlannedEvent {
     };
     PlannedEvent {
         position,
+        event: None,
         deliveries: vec![delivery],
         dispositions: Dispositions::default(),
     }

@@ -112,6 +112,7 @@ impl Dispatcher {
             self.metrics.planned(&plan, entry.received_at);
             plans.push(PlannedEvent {
                 position: entry.position,
+                event: entry.event,
                 deliveries: plan.deliveries,
                 dispositions: plan.dispositions,
             });

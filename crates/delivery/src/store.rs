@@ -73,6 +73,8 @@ pub struct RecentKey {
 pub struct PlannedEvent {
     /// Which event.
     pub position: Position,
+    /// The event itself, if it is at hand: it saves the store from reading it for the first claims.
+    pub event: Option<Arc<CleanEvent>>,
     /// What to deliver.
     pub deliveries: Vec<Delivery>,
     /// What became of the event otherwise.

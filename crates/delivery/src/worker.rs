@@ -13,7 +13,7 @@ use std::time::Duration;
 use api::ObjectKey;
 use domain::DeliveryId;
 use domain::delivery::Failure;
-use domain::delivery::retry::{Policy, later};
+use domain::delivery::retry::{LONGEST_RETRY_AFTER, Policy, later};
 use domain::ports::{Clock, Courier, NoticeSink, Random};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::breaker::Permit;
 use crate::gate;
 use crate::metrics::Metrics;
-use crate::store::{Claimed, Store, StoreError};
+use crate::store::{Claimed, DeliveryFilter, Store, StoreError};
 
 use attempt::attempt;
 use queues::Queues;
@@ -36,6 +36,13 @@ const POLL: Duration = Duration::from_secs(5);
 
 /// How long a failed settlement waits before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// A clock that shows this much less than it did was set back; less is not worth the bother.
+const SET_BACK: Duration = Duration::from_secs(10);
+
+/// No failure makes a delivery wait longer than this; a time further off was computed by a clock that
+/// was wrong.
+const LONGEST_WAIT: Duration = LONGEST_RETRY_AFTER.saturating_add(Duration::from_mins(15));
 
 /// How many deliveries one claim takes, so that a busy Provider does not keep others waiting.
 const CLAIM: usize = 32;
@@ -122,6 +129,8 @@ pub(crate) struct Worker {
     running: usize,
     attempts: TaskTracker,
     configured: watch::Receiver<bool>,
+    /// What the clock showed at the last look.
+    seen: Timestamp,
     shutdown: CancellationToken,
 }
 
@@ -159,7 +168,9 @@ pub(crate) struct Parts {
 impl Worker {
     pub(crate) fn new(parts: Parts) -> Self {
         let (report, reports) = mpsc::channel(parts.limits.attempts.max(1) * 2);
+        let seen = parts.clock.now();
         Self {
+            seen,
             shared: Arc::new(Shared {
                 store: parts.store,
                 courier: parts.courier,
@@ -193,6 +204,14 @@ impl Worker {
         self.take_stock().await;
         while !self.shutdown.is_cancelled() {
             let now = self.shared.clock.now();
+            if later(now, SET_BACK) < self.seen {
+                tracing::warn!(
+                    "the clock was set back; whatever waits for a time is tried at once, since that \
+                     time was computed before"
+                );
+                self.forget_times(now).await;
+            }
+            self.seen = now;
             self.queues.ring(now);
             self.start_attempts(now).await;
             self.shared.metrics.worker_is_alive();
@@ -202,20 +221,55 @@ impl Worker {
 
     /// Learns from the store what is due; after a restart that is all there is to know.
     async fn take_stock(&mut self) {
+        self.seen = self.seen.max(self.newest().await);
+        let latest = later(self.shared.clock.now(), LONGEST_WAIT);
+        for (provider, at) in self.read_due().await {
+            if at > latest {
+                self.hasten(&provider, self.shared.clock.now()).await;
+            } else {
+                self.queues.due(&provider, at);
+            }
+        }
+    }
+
+    /// What the clock showed when the newest delivery was accepted or attempted; the clock may have been
+    /// set back while this process did not run.
+    async fn newest(&self) -> Timestamp {
+        let everything = DeliveryFilter::default();
+        let newest = self.shared.store.list(&everything, None, 1).await;
+        let newest = newest.unwrap_or_else(|error| {
+            tracing::warn!(%error, "reading the newest delivery failed");
+            Vec::new()
+        });
+        newest.first().map_or(Timestamp::MIN, |newest| {
+            newest
+                .last
+                .at
+                .max(Some(newest.accepted_at))
+                .unwrap_or(newest.accepted_at)
+        })
+    }
+
+    /// Makes everything due, and lets every destination be tried.
+    async fn forget_times(&mut self, now: Timestamp) {
+        for (provider, _) in self.read_due().await {
+            self.queues.forget_failures(&provider);
+            self.hasten(&provider, now).await;
+        }
+    }
+
+    /// Providers with live deliveries, and when their first is due; nothing only when all is being shut
+    /// down.
+    async fn read_due(&self) -> Vec<(ObjectKey, Timestamp)> {
         loop {
             match self.shared.store.due().await {
-                Ok(due) => {
-                    for (provider, at) in due {
-                        self.queues.due(&provider, at);
-                    }
-                    return;
-                }
-                Err(StoreError::Closed) => return,
+                Ok(due) => return due,
+                Err(StoreError::Closed) => return Vec::new(),
                 Err(error) => tracing::error!(%error, "reading the outbox failed; trying again"),
             }
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
-                () = self.shutdown.cancelled() => return,
+                () = self.shutdown.cancelled() => return Vec::new(),
             }
         }
     }

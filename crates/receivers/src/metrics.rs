@@ -97,7 +97,7 @@ impl std::fmt::Debug for Completeness {
 }
 
 impl Collector for Completeness {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> std::fmt::Result {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let gauge = ConstGauge::new(i64::from(self.0.is_complete()));
         let family = encoder.encode_descriptor(
             "fanfare_receivers_known",

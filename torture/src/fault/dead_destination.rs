@@ -61,7 +61,11 @@ impl Fault for DeadDestination {
             victim.set(Mode::Refuse);
             let begun = Instant::now();
             let mut most = before;
-            let waiting = || round.load().answers().accepted.len() - round.delivered(Role::Victim);
+            let waiting = || {
+                let accepted = round.load().answers().accepted.len();
+                // An event may be there before its sender has read the answer.
+                accepted.saturating_sub(round.delivered(Role::Victim))
+            };
             while waiting() < QUEUED {
                 anyhow::ensure!(
                     begun.elapsed() < PATIENCE,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Context as _;
 use futures::future::BoxFuture;
 use serde_json::json;
 
@@ -133,7 +134,9 @@ impl Fault for PoisonObject {
                 tokio::time::sleep(share).await;
             }
             for (name, _) in &files {
-                std::fs::remove_file(folder.join(format!("poison-{name}.yaml")))?;
+                let file = folder.join(format!("poison-{name}.yaml"));
+                std::fs::remove_file(&file)
+                    .with_context(|| format!("removing {}", file.display()))?;
             }
             Ok(())
         })

@@ -95,7 +95,7 @@ fn spoil(database: &Path, dice: &mut Dice) -> anyhow::Result<BTreeMap<i64, Stamp
     let mut statement = connection.prepare(
         "SELECT position, body FROM bodies
          WHERE position > (SELECT value FROM meta WHERE name = 'planned')
-            OR EXISTS (SELECT 1 FROM deliveries WHERE state < 2 AND id >> 16 = position)
+            OR position IN (SELECT id >> 16 FROM deliveries WHERE state < 2)
          ORDER BY position LIMIT 1000",
     )?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

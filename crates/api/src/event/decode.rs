@@ -139,6 +139,9 @@ fn folded(name: &str) -> Cow<'_, str> {
     if name.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return Cow::Borrowed(name);
     }
+    if name.is_ascii() {
+        return Cow::Owned(name.to_ascii_lowercase());
+    }
     let fold = |character| match character {
         '\u{017F}' => 's',
         '\u{212A}' => 'k',

@@ -8,6 +8,7 @@ mod arrivals;
 mod change;
 mod claims;
 mod fault;
+mod fresh;
 mod inspect;
 mod journal;
 mod kept;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::arrivals::{Arrivals, Recovered};
 use self::change::Change;
 use self::fault::Fault;
+use self::fresh::Fresh;
 use self::leases::Leases;
 use self::ledger::{Books, Ledger};
 use self::reader::Reader;
@@ -67,6 +69,7 @@ pub(super) struct SqliteStore {
     /// For people's questions.
     patient: Reader,
     leases: Leases,
+    fresh: Fresh,
     status: Arc<Status>,
 }
 
@@ -110,6 +113,7 @@ impl SqliteStore {
             quick,
             patient,
             leases,
+            fresh: Fresh::default(),
             status,
         })
     }
@@ -144,7 +148,9 @@ impl SqliteStore {
             return Ok(0);
         }
         let asked = filter.clone();
+        let fresh = self.fresh.clone();
         self.write(candidates.len().max(HEAVY), move |books| {
+            fresh.forget(candidates.iter().copied());
             change.apply(books, &candidates, &asked, now)
         })
         .await
@@ -211,8 +217,13 @@ impl Store for SqliteStore {
         plans: Vec<PlannedEvent>,
     ) -> BoxFuture<'_, Result<Vec<ObjectKey>, StoreError>> {
         let weight = plans.iter().map(|plan| 1 + plan.deliveries.len()).sum();
-        self.write(weight, move |books| outbox::commit(books, &plans))
-            .boxed()
+        let fresh = self.fresh.clone();
+        self.write(weight, move |books| {
+            let due = outbox::commit(books, &plans)?;
+            fresh.add(&plans);
+            Ok(due)
+        })
+        .boxed()
     }
 
     fn due(&self) -> BoxFuture<'_, Result<Vec<(ObjectKey, Timestamp)>, StoreError>> {
@@ -230,11 +241,20 @@ impl Store for SqliteStore {
         lease_until: Timestamp,
     ) -> BoxFuture<'a, Result<Claims, StoreError>> {
         let (leases, provider) = (self.leases.clone(), provider.clone());
+        let fresh = self.fresh.clone();
         let unclaimed = self.leases.clone();
         self.quick
             .read_or(
                 move |connection| {
-                    claims::claim(connection, &leases, &provider, now, limit, lease_until)
+                    claims::claim(
+                        connection,
+                        &leases,
+                        &fresh,
+                        &provider,
+                        now,
+                        limit,
+                        lease_until,
+                    )
                 },
                 move |lost: Claims| {
                     let rows = lost.claimed.iter().map(|claim| claim.delivery.id);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod clock;
 mod every_store;
 mod lanes;
 mod setting;

@@ -103,6 +103,7 @@ pub(crate) fn delivery(
 pub(crate) fn planned(position: Position, deliveries: Vec<Delivery>) -> PlannedEvent {
     PlannedEvent {
         position,
+        event: None,
         deliveries,
         dispositions: Dispositions::default(),
     }

@@ -3,6 +3,8 @@
 use testkit::HttpSink;
 
 use super::setting::{Setting, address, event, plane, provider_and_alert, wait_for_ready};
+use crate::support::get;
+use crate::webhooks::{call, path_of};
 
 /// The role that Flux gives its controllers (`operations.md` section 6.4).
 const FLUX: &str = r#"
@@ -25,6 +27,14 @@ const FLUX: &str = r#"
 const NARROW: &str = r#"
 - {apiGroups: [notification.toolkit.fluxcd.io], resources: ["*"], verbs: ["*"]}
 - {apiGroups: [""], resources: [secrets], verbs: [get]}
+- {apiGroups: [""], resources: [events], verbs: [create, patch]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, update, patch, delete]}
+"#;
+
+/// Everything but Receivers.
+const WITHOUT_RECEIVERS: &str = r#"
+- {apiGroups: [notification.toolkit.fluxcd.io], resources: [alerts, alerts/status, providers, providers/status], verbs: ["*"]}
+- {apiGroups: [""], resources: [secrets], verbs: [get, list, watch]}
 - {apiGroups: [""], resources: [events], verbs: [create, patch]}
 - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, update, patch, delete]}
 "#;
@@ -85,4 +95,36 @@ async fn works_with(
         "{}",
         fanfare.log()
     );
+}
+
+/// Whether a path belongs to somebody cannot be known, and a 404 would make senders give up; events are
+/// another matter, so it is ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_permission_to_read_receivers_events_go_on_and_everybody_is_told() {
+    let Some(plane) = plane() else { return };
+    let namespace = plane.namespace();
+    let sink = HttpSink::start().await;
+    plane.apply(&grant(namespace.name(), "deaf", WITHOUT_RECEIVERS));
+    namespace.apply(&address("x", &sink.url("/x")));
+    namespace.apply(&provider_and_alert("x"));
+    let kubeconfig = namespace.service_account("deaf");
+    let fanfare = Setting::new(namespace.name(), &kubeconfig).start_and_read();
+    fanfare.wait_for_log("Receivers cannot be read");
+    assert_eq!(fanfare.post(&event(namespace.name(), 1)).await, 202);
+    sink.wait_for(1).await;
+    let path = path_of(namespace.name(), "hook", "t0ken");
+    assert_eq!(call(&fanfare, &path, "t0ken", "1", "{}").await, 503);
+    let (status, body) = get(&fanfare.health, "/readyz").await;
+    assert_eq!(status, 200);
+    assert!(body.contains("Receivers have not been read"), "{body}");
+    let metrics = fanfare.metrics().await;
+    assert!(
+        metrics.contains("\nfanfare_receivers_known 0\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nprocess_cpu_seconds_total "),
+        "{metrics}"
+    );
+    assert_eq!(fanfare.log().matches("Receivers cannot be read").count(), 1);
 }

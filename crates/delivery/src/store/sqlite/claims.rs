@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::fault::Fault;
+use super::fresh::{Fresh, Planned};
 use super::leases::{Held, Leases};
 use super::rows::{self, ORDINAL_BITS};
 use crate::store::{Claimed, Claims};
@@ -19,6 +20,7 @@ const MOST_PROVIDERS: usize = 100_000;
 pub(super) fn claim(
     connection: &Connection,
     leases: &Leases,
+    fresh: &Fresh,
     provider: &ObjectKey,
     now: Timestamp,
     limit: usize,
@@ -39,7 +41,7 @@ pub(super) fn claim(
     )?;
     drop(held);
     let mut loaded = Vec::with_capacity(taken.len());
-    let mut loader = Loader::new(connection, provider);
+    let mut loader = Loader::new(connection, fresh, provider);
     for row in &taken {
         match loader.load(*row) {
             Ok(claimed) => loaded.extend(claimed),
@@ -107,6 +109,7 @@ fn take(
 /// Loads claims; deliveries of the same event share it.
 struct Loader<'reader> {
     connection: &'reader Connection,
+    fresh: &'reader Fresh,
     provider: &'reader ObjectKey,
     event: Option<(i64, Option<Arc<CleanEvent>>)>,
 }
@@ -123,19 +126,35 @@ struct Stored {
 }
 
 impl<'reader> Loader<'reader> {
-    fn new(connection: &'reader Connection, provider: &'reader ObjectKey) -> Self {
+    fn new(
+        connection: &'reader Connection,
+        fresh: &'reader Fresh,
+        provider: &'reader ObjectKey,
+    ) -> Self {
         Self {
             connection,
+            fresh,
             provider,
             event: None,
         }
     }
 
     fn load(&mut self, row: i64) -> Result<Option<Claimed>, Fault> {
+        if let Some(Planned { delivery, event }) = self.fresh.take(row) {
+            let key = delivery.supersede_key.map(|key| key.0);
+            return Ok(Some(Claimed {
+                is_superseded: self.is_superseded(row, key, delivery.lane.0, false)?,
+                delivery,
+                event: Some(event),
+                attempts: 0,
+            }));
+        }
         let Some(stored) = self.read(row)? else {
             return Ok(None);
         };
-        let is_superseded = self.is_superseded(row, &stored)?;
+        let supersede_key = stored.supersede_key.map(rows::digest);
+        let lane = rows::digest(stored.lane);
+        let is_superseded = self.is_superseded(row, supersede_key, lane, stored.replayed)?;
         // Without its content a delivery is as unreadable as without its event.
         let (content, event) = match stored.content {
             Some(content) => (content, self.event(row >> ORDINAL_BITS)?),
@@ -144,13 +163,11 @@ impl<'reader> Loader<'reader> {
         Ok(Some(Claimed {
             delivery: Delivery {
                 id: rows::delivery_id(row),
-                lane: Lane(rows::digest(stored.lane)),
+                lane: Lane(lane),
                 provider: self.provider.clone(),
                 alert: stored.alert,
                 accepted_at: rows::time(stored.promised_at),
-                supersede_key: stored
-                    .supersede_key
-                    .map(|key| SupersedeKey(rows::digest(key))),
+                supersede_key: supersede_key.map(SupersedeKey),
                 content,
             },
             event,
@@ -188,8 +205,14 @@ impl<'reader> Loader<'reader> {
 
     /// Newer means accepted later: a replayed delivery waits behind newer ones of its lane, and does
     /// not replace them.
-    fn is_superseded(&self, row: i64, stored: &Stored) -> Result<bool, Fault> {
-        let Some(key) = stored.supersede_key else {
+    fn is_superseded(
+        &self,
+        row: i64,
+        supersede_key: Option<u64>,
+        lane: u64,
+        replayed: bool,
+    ) -> Result<bool, Fault> {
+        let Some(key) = supersede_key else {
             return Ok(false);
         };
         let is_superseded = self
@@ -199,7 +222,15 @@ impl<'reader> Loader<'reader> {
                  WHERE supersede_key = ?1 AND id > ?2 AND lane = ?3 \
                  AND (state < 2 OR (state = 2 AND ?4)))",
             )?
-            .query_row((key, row, stored.lane, stored.replayed), |row| row.get(0))?;
+            .query_row(
+                (
+                    rows::digest_number(key),
+                    row,
+                    rows::digest_number(lane),
+                    replayed,
+                ),
+                |row| row.get(0),
+            )?;
         Ok(is_superseded)
     }
 

@@ -39,6 +39,9 @@ pub(super) struct Ledger {
     blocks: BTreeMap<i64, i64>,
     /// Row and time of acceptance of the oldest live delivery.
     oldest: Option<(i64, i64)>,
+    /// No live delivery has a smaller row: looking for the oldest one begins here, so that settled
+    /// rows are passed over once and not after every transaction.
+    oldest_from: i64,
     /// Position and time of arrival of the oldest unplanned event, as far as it was looked up.
     oldest_unplanned: Option<(i64, i64)>,
 }
@@ -136,10 +139,17 @@ impl Ledger {
                     "SELECT id, accepted_at FROM deliveries NOT INDEXED \
                      WHERE id >= ?1 AND id < ?2 AND state < 2 ORDER BY id LIMIT 1",
                 )?
-                .query_row([block << BLOCK_BITS, (block + 1) << BLOCK_BITS], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
+                .query_row(
+                    [
+                        self.oldest_from.max(block << BLOCK_BITS),
+                        (block + 1) << BLOCK_BITS,
+                    ],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
                 .optional()?;
+            if let Some((row, _)) = self.oldest {
+                self.oldest_from = row;
+            }
         }
         let planned = self.confirmed.planned;
         if self.confirmed.unplanned == 0 {
@@ -302,6 +312,9 @@ impl<'writer> Books<'writer> {
             if *live <= 0 {
                 ledger.blocks.remove(&block);
             }
+        }
+        if let Some((row, _)) = change.oldest_entered {
+            ledger.oldest_from = ledger.oldest_from.min(row);
         }
         ledger.oldest = match (ledger.oldest, change.oldest_entered) {
             _ if change.oldest_left || ledger.blocks.is_empty() => None,

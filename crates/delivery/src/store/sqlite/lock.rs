@@ -48,6 +48,15 @@ pub(super) fn create_directory(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Has what is in a file survive a power cut, whoever wrote it; no file is no error.
+pub(super) fn sync_file(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Ok(file) => file.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Has the names in a directory survive a power cut.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -94,10 +94,55 @@ CREATE INDEX memory_age ON memory(used_at);
 pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
     let path = directory.join(FILE);
     let is_new = check_header(&path)?;
+    if is_new {
+        create(directory, &path)?;
+    }
+    // A process that was killed may have left what it had written and not synced. It is read, so it
+    // counts, and what counts must survive a power cut.
+    lock::sync_file(&path)
+        .and_then(|()| lock::sync_file(&with_suffix(&path, "-wal")))
+        .map_err(|source| OpenError::Inaccessible {
+            path: path.clone(),
+            source,
+        })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&path, flags).map_err(|e| broken(&path, &e))?;
     prepare(&connection, is_new, &path)?;
     Ok(connection)
+}
+
+/// Makes a database under another name and gives it its own when it is complete: whenever the process
+/// or the power fails, there is a whole one or none.
+fn create(directory: &Path, path: &Path) -> Result<(), OpenError> {
+    let inaccessible = |source| OpenError::Inaccessible {
+        path: path.to_owned(),
+        source,
+    };
+    let unfinished = with_suffix(path, ".new");
+    for left_over in [unfinished.clone(), with_suffix(&unfinished, "-journal")] {
+        match std::fs::remove_file(&left_over) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(inaccessible(error)),
+            _ => {}
+        }
+    }
+    // Made here for the sake of its permissions.
+    drop(lock::open_file(&unfinished)?);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // auto_vacuum counts only before the first table.
+    let sql = format!(
+        "PRAGMA auto_vacuum = INCREMENTAL; BEGIN IMMEDIATE; \
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; \
+         {TABLES} {} COMMIT;",
+        super::kept::TABLE
+    );
+    let made = Connection::open_with_flags(&unfinished, flags).and_then(|connection| {
+        connection.execute_batch(&sql)?;
+        connection.close().map_err(|(_, error)| error)
+    });
+    made.map_err(|error| broken(path, &error))?;
+    std::fs::rename(&unfinished, path)
+        .and_then(|()| lock::sync_directory(directory))
+        .map_err(inaccessible)
 }
 
 /// Opens a connection that can only read.
@@ -137,7 +182,7 @@ fn check_header(path: &Path) -> Result<bool, OpenError> {
             Ok(true)
         };
     }
-    let Some(header) = Header::read(&mut file) else {
+    let Some(header) = Header::read(&mut file).map_err(inaccessible)? else {
         return Err(damaged("it does not begin like a database"));
     };
     if header.application_id != APPLICATION_ID {
@@ -179,9 +224,17 @@ struct Header {
 }
 
 impl Header {
-    fn read(file: &mut File) -> Option<Self> {
+    /// `None` if it is no header; a file that is too short for one is none.
+    fn read(file: &mut File) -> std::io::Result<Option<Self>> {
         let mut bytes = [0_u8; 100];
-        file.read_exact(&mut bytes).ok()?;
+        match file.read_exact(&mut bytes) {
+            Ok(()) => Ok(Self::parse(&bytes)),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn parse(bytes: &[u8; 100]) -> Option<Self> {
         if !bytes.starts_with(MAGIC) {
             return None;
         }
@@ -214,16 +267,7 @@ fn prepare(connection: &Connection, is_new: bool, path: &Path) -> Result<(), Ope
     connection.busy_timeout(BUSY).map_err(failed)?;
     keep_plans(connection).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
-    if is_new {
-        // Before the log is switched on, so that the file itself says from the start whose it is.
-        // auto_vacuum counts only before the first table.
-        let create = format!(
-            "PRAGMA auto_vacuum = INCREMENTAL; BEGIN IMMEDIATE; \
-             PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; \
-             {TABLES} COMMIT;"
-        );
-        connection.execute_batch(&create).map_err(failed)?;
-    } else {
+    if !is_new {
         // The log may be newer than the header of the file.
         let version = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))

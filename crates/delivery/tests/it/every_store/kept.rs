@@ -84,7 +84,7 @@ pub(crate) async fn keeps_a_bounded_number_of_calls_of_one_receiver(place: &dyn 
         store.keep(call("greedy", Some("more"))).await,
         Err(KeepError::Full)
     );
-    assert_eq!(store.keep(call("modest", Some("x"))).await, Ok(()));
+    assert!(store.keep(call("modest", Some("x"))).await.is_ok());
 }
 
 pub(crate) async fn keeps_no_calls_when_it_is_closed(place: &dyn Place) {

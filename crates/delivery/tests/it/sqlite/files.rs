@@ -168,6 +168,21 @@ async fn a_store_with_a_broken_page_is_damaged() {
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
+#[tokio::test]
+async fn a_first_start_that_was_cut_short_leaves_nothing_in_the_way() {
+    let directory = Directory::empty();
+    let name = |suffix: &str| directory.path().join(format!("fanfare.db{suffix}"));
+    std::fs::write(name(""), "").unwrap();
+    std::fs::write(name(".new"), "half of a database").unwrap();
+    std::fs::write(name(".new-journal"), "and of its journal").unwrap();
+    let store = directory.open();
+    append(&*store, "kept").await;
+    store.close().await;
+    assert!(!name(".new").exists() && !name(".new-journal").exists());
+    let entries = directory.open().read_after(Position(0), 10).await.unwrap();
+    assert_eq!(entries.len(), 1);
+}
+
 #[test]
 fn a_log_without_its_database_is_damage_and_not_a_new_store() {
     let directory = Directory::empty();

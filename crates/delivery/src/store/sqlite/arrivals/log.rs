@@ -70,12 +70,13 @@ impl Log {
         let path = directory.join(FILE);
         let mut file = lock::open_file(&path)?;
         let mut bytes = Vec::new();
-        // A file that is longer was not written by us. It may have been made just now, and its name
-        // must be there after a power cut, too.
+        // A file that is longer was not written by us. What is read counts from now on, so it is synced,
+        // also if a process that was killed did not come to that, and so is the name of a new file.
         (&mut file)
             .take(2 * HARD)
             .read_to_end(&mut bytes)
-            .and_then(|_| lock::sync_directory(directory))
+            .and_then(|_| file.sync_all())
+            .and_then(|()| lock::sync_directory(directory))
             .map_err(|source| OpenError::Inaccessible { path, source })?;
         let mut log = Self {
             file,
@@ -242,7 +243,7 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_no_reason_not_to_start() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(FILE), [0x5a; 70_000]).unwrap();
+        std::fs::write(directory.path().join(FILE), vec![0x5a; 70_000]).unwrap();
         assert!(recovered(directory.path(), 0).is_empty());
     }
 }
