@@ -1,5 +1,5 @@
 //! The bill of materials of the released program: every crate that is built into it or used to build
-//! it, in CycloneDX 1.5 (<https://cyclonedx.org/docs/1.5/json/>).
+//! it, in `CycloneDX` 1.5 (<https://cyclonedx.org/docs/1.5/json/>).
 //!
 //! The same `Cargo.lock` and target give the same bytes: there is neither a time nor a random number
 //! in it.
@@ -79,7 +79,7 @@ pub(crate) fn run(target: Option<&str>, file: &Path) -> Result<()> {
         None => host()?,
     };
     let bill = make(&target)?;
-    let count = bill["components"].as_array().map_or(0, Vec::len);
+    let count = bill.get("components").and_then(Value::as_array).map_or(0, Vec::len);
     let text = serde_json::to_string_pretty(&bill)? + "\n";
     std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
     println!("{count} crates for {target} in {}", file.display());
@@ -161,7 +161,10 @@ fn bill(
         }
     }
     let by_reference =
-        |key: &'static str| move |value: &Value| value[key].as_str().unwrap_or_default().to_owned();
+        |key: &'static str| move |value: &Value| {
+            let text = value.get(key).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
     components.sort_by_key(by_reference("bom-ref"));
     dependencies.sort_by_key(by_reference("ref"));
     Ok(json!({
@@ -186,26 +189,34 @@ fn bill(
 
 /// One crate. What is only used while building is `excluded`: it is not in the program.
 fn component(package: &Package, checksum: Option<&String>, is_linked: bool) -> Value {
-    let mut component = json!({
-        "type": "library",
-        "bom-ref": reference(package),
-        "name": package.name,
-        "version": package.version,
-        "scope": if is_linked { "required" } else { "excluded" },
-        "licenses": licences(package),
-        "purl": reference(package),
+    let described = package.description.as_deref().map(|text| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        json!(words.join(" "))
     });
-    if let Some(description) = &package.description {
-        component["description"] =
-            json!(description.split_whitespace().collect::<Vec<_>>().join(" "));
-    }
-    if let Some(checksum) = checksum {
-        component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
-    }
-    if let Some(repository) = &package.repository {
-        component["externalReferences"] = json!([{"type": "vcs", "url": repository}]);
-    }
-    component
+    let hashes = checksum.map(|checksum| json!([{"alg": "SHA-256", "content": checksum}]));
+    let places = package
+        .repository
+        .as_ref()
+        .map(|repository| json!([{"type": "vcs", "url": repository}]));
+    let known = [
+        ("type", Some(json!("library"))),
+        ("bom-ref", Some(json!(reference(package)))),
+        ("name", Some(json!(package.name))),
+        ("version", Some(json!(package.version))),
+        ("description", described),
+        (
+            "scope",
+            Some(json!(if is_linked { "required" } else { "excluded" })),
+        ),
+        ("hashes", hashes),
+        ("licenses", Some(licences(package))),
+        ("purl", Some(json!(reference(package)))),
+        ("externalReferences", places),
+    ];
+    known
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
 }
 
 /// The package URL, which names a crate everywhere.
@@ -238,8 +249,8 @@ fn edges<'a>(
     id: &str,
     nodes: &BTreeMap<&str, &'a Node>,
     with_build: bool,
-) -> impl Iterator<Item = &'a str> {
-    let edges = nodes.get(id).map_or(&[][..], |node| &node.deps);
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let edges = nodes.get(id).map_or(&[][..], |node| node.deps.as_slice());
     edges
         .iter()
         .filter(move |edge| {

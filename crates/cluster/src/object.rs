@@ -160,6 +160,9 @@ impl Resource for RawObject {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use kube::core::{ObjectList, WatchEvent};
 

@@ -32,7 +32,7 @@ pub fn leaks(text: &str) -> Vec<String> {
                 format!("{before}{byte:02x}")
             }
         };
-        MARK.bytes().map(byte).collect()
+        MARK.bytes().map(byte).collect::<Vec<String>>().concat()
     };
     let spelled = [
         spelled("", false),
@@ -148,9 +148,12 @@ mod tests {
             let encoded = STANDARD.encode(format!("{before}{secret}"));
             assert!(!leaks(&encoded).is_empty(), "{encoded}");
         }
-        let spell = |before: &str| -> String {
-            let bytes = secret.bytes();
-            bytes.map(|byte| format!("{before}{byte:02x}")).collect()
+        let spell = |before: &str| {
+            let bytes: Vec<String> = secret
+                .bytes()
+                .map(|byte| format!("{before}{byte:02x}"))
+                .collect();
+            bytes.concat()
         };
         for before in ["", "%", "\\u00", "\\x"] {
             assert_eq!(leaks(&spell(before)).len(), 1, "{before}");

@@ -11,11 +11,22 @@ use super::doors::{Door, House, LONGEST};
 const IDLE: usize = 10_000;
 const AT_ONCE: usize = 200;
 
+/// Allows this process as many descriptors as it may have, and gives that number.
+fn raise_descriptor_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    maximum.map_or(usize::MAX, |room| usize::try_from(room).unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_connections_leave_every_port_serving() {
+    let room = raise_descriptor_limit();
     let house = House::open();
-    let room = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let room = room.map_or(usize::MAX, |room| usize::try_from(room).unwrap());
     // Each is a descriptor here and one there; both processes need some for other things.
     let count = IDLE.min(room.saturating_sub(500));
     if count < IDLE {
