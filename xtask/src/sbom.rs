@@ -79,7 +79,10 @@ pub(crate) fn run(target: Option<&str>, file: &Path) -> Result<()> {
         None => host()?,
     };
     let bill = make(&target)?;
-    let count = bill.get("components").and_then(Value::as_array).map_or(0, Vec::len);
+    let count = bill
+        .get("components")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
     let text = serde_json::to_string_pretty(&bill)? + "\n";
     std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
     println!("{count} crates for {target} in {}", file.display());
@@ -160,11 +163,12 @@ fn bill(
             components.push(component(known, checksum, linked.contains(id)));
         }
     }
-    let by_reference =
-        |key: &'static str| move |value: &Value| {
+    let by_reference = |key: &'static str| {
+        move |value: &Value| {
             let text = value.get(key).and_then(Value::as_str);
             text.unwrap_or_default().to_owned()
-        };
+        }
+    };
     components.sort_by_key(by_reference("bom-ref"));
     dependencies.sort_by_key(by_reference("ref"));
     Ok(json!({
