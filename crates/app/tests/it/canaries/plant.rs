@@ -228,9 +228,8 @@ fn address(
         Url::parse(&format!("x://{}", places.listener.address())).unwrap()
     };
     match trouble {
-        Trouble::UnknownHost => url.set_host(Some("nobody.invalid")).unwrap(),
         // A proxy is asked for a host that it alone might know.
-        Trouble::Proxy => url.set_host(Some("nobody.invalid")).unwrap(),
+        Trouble::UnknownHost | Trouble::Proxy => url.set_host(Some("nobody.invalid")).unwrap(),
         _ => {
             if is_http {
                 // It may not be possible for other schemes.

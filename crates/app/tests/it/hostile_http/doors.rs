@@ -253,7 +253,6 @@ impl House {
         let log = self.fanfare.log();
         assert!(!log.contains("panicked"), "{log}");
         let peak = self.peak();
-        println!("{after}: at most {peak} MiB, {} now", self.resident());
         assert!(peak <= most, "{after}: {peak} MiB");
     }
 }

@@ -92,7 +92,7 @@ async fn pipeline(door: &Door) {
     };
     let mut bytes = Vec::new();
     let both = async { tokio::join!(sending, reader.read_to_end(&mut bytes)) };
-    let (_, read) = tokio::time::timeout(LONGEST, both).await.unwrap();
+    let ((), read) = tokio::time::timeout(LONGEST, both).await.unwrap();
     read.unwrap();
     let answers = answers(&bytes);
     assert_eq!(answers.len(), COUNT + 1, "{}", door.name);

@@ -28,10 +28,12 @@ enum Verdict {
 }
 use Verdict::{Any, AtMostOne, BadBody, BadContent, Good, Refused, TooLarge};
 
+/// Makes the bytes for a port.
+type Request = Box<dyn Fn(&Door) -> Vec<u8> + Send + Sync>;
+
 struct Case {
     name: &'static str,
-    /// The bytes for a port.
-    request: Box<dyn Fn(&Door) -> Vec<u8> + Send + Sync>,
+    request: Request,
     /// Whether the client says that nothing follows.
     half_close: bool,
     verdict: Verdict,
