@@ -1,10 +1,13 @@
 //! Whatever JSON an object is, its neighbours in a list are read, and so are its own parts that can be.
 
+use api::ObjectKey;
 use kube::core::{ObjectList, WatchEvent};
-use proptest::prelude::*;
-use serde_json::json;
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
+use serde_json::{Value, json};
 
-use super::*;
+use super::RawObject;
 
 /// Any JSON, with the words in it that mean something to us.
 fn anything() -> impl Strategy<Value = Value> {

@@ -1,8 +1,18 @@
 //! Random histories of posts, storing and restarts against a plain list of what was accepted.
 
-use proptest::prelude::*;
+use std::time::Duration;
 
-use super::*;
+use domain::EventKey;
+use domain::delivery::retry::later;
+use jiff::Timestamp;
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, TestCaseError, prop, prop_assert, prop_assert_eq, prop_oneof,
+    proptest,
+};
+use tokio::sync::oneshot;
+
+use super::{Duplicates, Verdict};
+use crate::store::RecentKey;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {

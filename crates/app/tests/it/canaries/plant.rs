@@ -229,9 +229,7 @@ fn address(
     };
     match trouble {
         // A proxy is asked for a host that it alone might know.
-        Trouble::UnknownHost | Trouble::Proxy => {
-            url.set_host(Some("nobody.invalid")).unwrap();
-        }
+        Trouble::UnknownHost | Trouble::Proxy => url.set_host(Some("nobody.invalid")).unwrap(),
         _ => {
             if is_http {
                 // It may not be possible for other schemes.

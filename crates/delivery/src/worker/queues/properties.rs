@@ -1,11 +1,17 @@
 //! Random histories of a worker: nobody is lined up twice, nobody is forgotten, namespaces take turns.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use api::ObjectKey;
 use domain::delivery::retry::later;
-use proptest::prelude::*;
+use jiff::Timestamp;
+use proptest::prelude::{
+    ProptestConfig, Strategy, TestCaseError, prop, prop_assert, prop_assert_eq, prop_oneof,
+    proptest,
+};
 
-use super::*;
+use super::{Place, Queues};
 
 /// Attempts at once, per Provider.
 const SLOTS: usize = 2;
