@@ -12,6 +12,7 @@ use domain::plan::{self, Plan, Rules, UNREADABLE};
 use domain::ports::ObjectReader;
 use domain::{Catalog, CatalogSnapshot, CleanEvent, Position};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::gate;
@@ -29,6 +30,11 @@ const EVENTS_PER_TURN: usize = 16;
 
 /// How long the bell may stay silent before the journal is looked at all the same.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Commits are at least so far apart unless a batch is full: each costs a sync and some pages however
+/// few events it is for, and nobody waits for it, since answers do not. An event after a pause is
+/// planned at once.
+const SPACING: Duration = Duration::from_millis(5);
 
 /// How long a failed commit waits before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -57,7 +63,9 @@ impl Dispatcher {
         let Some(mut position) = self.first_position().await else {
             return;
         };
+        let mut not_before = Instant::now();
         while !self.shutdown.is_cancelled() {
+            self.wait_until(not_before).await;
             let entries = match self.next_batch(position).await {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -71,10 +79,13 @@ impl Dispatcher {
                 self.pause(POLL).await;
                 continue;
             };
+            let is_full = entries.len() >= BATCH;
             let plans = self.plan_batch(entries).await;
+            let committing = Instant::now();
             if self.commit(plans).await {
                 position = last;
                 self.metrics.planner_is_alive();
+                not_before = committing + if is_full { Duration::ZERO } else { SPACING };
             }
         }
     }
@@ -178,6 +189,13 @@ impl Dispatcher {
         if !providers.is_empty() {
             // The worker is gone only when all is being shut down; the store has the deliveries.
             let _ = self.worker.send(Command::Due(providers)).await;
+        }
+    }
+
+    async fn wait_until(&self, moment: Instant) {
+        tokio::select! {
+            () = tokio::time::sleep_until(moment) => {}
+            () = self.shutdown.cancelled() => {}
         }
     }
 
