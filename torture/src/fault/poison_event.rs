@@ -63,7 +63,7 @@ const POISONS: [Poison; 11] = [
             }
             body
         },
-        may_be_accepted: false,
+        may_be_accepted: true,
     },
     Poison {
         what: "random bytes",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testkit::{Answer, HttpSink};
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ pub(crate) struct Stand {
     place: Place,
     arrivals: Arc<Mutex<Vec<Notification>>>,
     arrived: watch::Receiver<usize>,
-    _sinks: Vec<HttpSink>,
+    sinks: Vec<HttpSink>,
 }
 
 impl Stand {
@@ -64,7 +64,7 @@ impl Stand {
             place,
             arrivals,
             arrived,
-            _sinks: sinks,
+            sinks,
         })
     }
 
@@ -79,6 +79,7 @@ impl Stand {
             std::fs::remove_dir_all(&data)?;
         }
         image::write(image, &self.place.folder)?;
+        self.hear_out().await;
         self.arrivals().clear();
         // What it says about former images is of no interest.
         std::fs::write(self.place.folder.join("log"), "")?;
@@ -89,6 +90,16 @@ impl Stand {
         process.kill().await?;
         tried?;
         self.check_order()
+    }
+
+    /// Waits for what the process of the trial before had sent when it was killed: it would look like
+    /// something that this one sends.
+    async fn hear_out(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.sinks.iter().any(|sink| sink.connections().open > 0) && Instant::now() < deadline
+        {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     async fn try_process(
