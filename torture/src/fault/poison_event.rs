@@ -193,7 +193,9 @@ mod tests {
         let mut dice = Dice::of(1);
         for poison in POISONS {
             let body = (poison.body)(&mut dice);
-            let parsed = serde_json::from_slice::<serde_json::Value>(&body);
+            // Go, and so the reference, reads over what is no UTF-8.
+            let text = String::from_utf8_lossy(&body);
+            let parsed = serde_json::from_str::<serde_json::Value>(&text);
             if poison.may_be_accepted {
                 assert!(parsed.is_ok(), "{}", poison.what);
             }

@@ -31,6 +31,8 @@ const AGAIN: Duration = Duration::from_millis(10);
 pub(crate) struct History {
     promises: Mutex<Promises>,
     record: PathBuf,
+    /// Why a moment could not be told, if that happened.
+    trouble: Mutex<Option<anyhow::Error>>,
 }
 
 impl History {
@@ -39,6 +41,7 @@ impl History {
         Self {
             promises: Mutex::default(),
             record,
+            trouble: Mutex::default(),
         }
     }
 
@@ -47,14 +50,27 @@ impl History {
         self.promises.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Without all moments there is no history.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.take().map_or(Ok(()), Err)
+    }
+
+    fn moment(&self) -> u64 {
+        record::moment(&self.record).unwrap_or_else(|error| {
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            0
+        })
+    }
+
     fn promise(&self, stamp: Stamp) {
-        let moment = record::moment(&self.record);
+        let moment = self.moment();
         self.promises().promise(stamp, moment);
     }
 
     /// A destination is asked; says what it answers.
     fn arrive(&self, destination: usize, request: &SeenRequest, seed: u64) -> Answer {
-        let moment = record::moment(&self.record);
+        let moment = self.moment();
         let answer = mood(destination, request, seed);
         let is_final = matches!(
             &answer,

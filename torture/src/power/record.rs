@@ -104,9 +104,8 @@ fn files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, u64)>> {
 }
 
 /// The moment that a record has come to: its length.
-pub(crate) fn moment(folder: &Path) -> u64 {
-    let files = files(folder).unwrap_or_default();
-    files.iter().map(|(_, length)| length).sum()
+pub(crate) fn moment(folder: &Path) -> anyhow::Result<u64> {
+    Ok(files(folder)?.iter().map(|(_, length)| length).sum())
 }
 
 /// Reads a record.
@@ -343,6 +342,6 @@ mod tests {
             .collect();
         let length = one.len() as u64;
         assert_eq!(ends, [length, 2 * length + 20]);
-        assert_eq!(moment(folder.path()), 2 * length + 20);
+        assert_eq!(moment(folder.path()).unwrap(), 2 * length + 20);
     }
 }

@@ -107,6 +107,7 @@ pub(crate) async fn record(
         end.apply(&entry.change)?;
     }
     image::compare(&end, &host.place.folder, Some(DATA))?;
+    history.check()?;
     let promises = history.promises().clone();
     Ok(Recording {
         start,
