@@ -47,16 +47,32 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 /// An event to append, and whom to tell.
 struct Append {
     arrival: Arrival,
-    on_appended: OnAppended,
+    answer: Answer,
 }
 
-impl Append {
-    /// Answers are code of others; what goes wrong there must not end the thread.
-    fn answer(on_appended: OnAppended, result: Result<i64, StoreError>) {
+/// Whom to tell. Nobody is left without an answer, not even when the thread is gone.
+struct Answer(Option<OnAppended>);
+
+impl Answer {
+    fn tell(mut self, result: Result<i64, StoreError>) {
+        self.call(result);
+    }
+
+    fn call(&mut self, result: Result<i64, StoreError>) {
+        let Some(on_appended) = self.0.take() else {
+            return;
+        };
         let result = result.map(rows::position);
+        // Answers are code of others; what goes wrong there must not end the thread.
         if catch_unwind(AssertUnwindSafe(|| on_appended(result))).is_err() {
             tracing::error!("a receiver of an answer of the store panicked");
         }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.call(Err(StoreError::Closed));
     }
 }
 
@@ -126,7 +142,7 @@ impl Arrivals {
         };
         let append = Message::Append(Append {
             arrival,
-            on_appended,
+            answer: Answer(Some(on_appended)),
         });
         // Waiting here would hold up the thread of the caller.
         let (refused, error) = match self.sender.try_send(append) {
@@ -138,7 +154,7 @@ impl Arrivals {
             Err(TrySendError::Closed(refused)) => (refused, StoreError::Closed),
         };
         if let Message::Append(append) = refused {
-            (append.on_appended)(Err(error));
+            append.answer.tell(Err(error));
         }
     }
 
@@ -193,7 +209,7 @@ impl Clerk {
                     Message::Append(append) => {
                         bytes += append.arrival.encoded_len();
                         arrivals.push(append.arrival);
-                        answers.push(append.on_appended);
+                        answers.push(append.answer);
                     }
                     Message::Close(reply) => {
                         // What was sent before is still received.
@@ -217,10 +233,10 @@ impl Clerk {
         }
     }
 
-    fn take(&mut self, mut arrivals: Vec<Arrival>, answers: Vec<OnAppended>) {
+    fn take(&mut self, mut arrivals: Vec<Arrival>, answers: Vec<Answer>) {
         if let Err(error) = self.write(&mut arrivals) {
-            for on_appended in answers {
-                Append::answer(on_appended, Err(StoreError::from(&error)));
+            for answer in answers {
+                answer.tell(Err(StoreError::from(&error)));
             }
             return;
         }
@@ -229,8 +245,8 @@ impl Clerk {
         if self.unfiled.push(arrivals) >= MANY {
             self.remind();
         }
-        for (on_appended, position) in answers.into_iter().zip(positions) {
-            Append::answer(on_appended, Ok(position));
+        for (answer, position) in answers.into_iter().zip(positions) {
+            answer.tell(Ok(position));
         }
     }
 
@@ -270,5 +286,26 @@ impl Clerk {
         if let Err(error) = self.log.empty(self.unfiled.filed_up_to()) {
             tracing::debug!(%error, "the file of arrivals stays until the next start");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn who_asked_is_told_once_even_if_the_thread_is_gone() {
+        let (sender, told) = mpsc::channel();
+        let ask = || {
+            let sender = sender.clone();
+            Answer(Some(Box::new(move |result| sender.send(result).unwrap())))
+        };
+        drop(ask());
+        assert!(matches!(told.try_recv(), Ok(Err(StoreError::Closed))));
+        ask().tell(Ok(3));
+        assert!(told.try_recv().unwrap().is_ok());
+        assert!(told.try_recv().is_err());
     }
 }
