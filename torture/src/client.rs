@@ -1,6 +1,8 @@
 //! A small HTTP client for loopback, as senders have one: a kept connection, one request at a time.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,9 +35,17 @@ impl Client {
 
     /// Connects over a Unix socket.
     pub(crate) async fn connect_unix(path: &Path) -> anyhow::Result<Self> {
-        let stream = UnixStream::connect(path)
-            .await
-            .with_context(|| format!("connecting to {}", path.display()))?;
+        let context = || format!("connecting to {}", path.display());
+        let stream = match UnixStream::connect(path).await {
+            // Too long for an address: its directory gets a shorter name.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                let directory = File::open(path.parent().context("a file")?)?;
+                let name = Path::new(path.file_name().context("a file")?).display();
+                let short = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
+                UnixStream::connect(short).await.with_context(context)?
+            }
+            stream => stream.with_context(context)?,
+        };
         Self::over(stream).await
     }
 

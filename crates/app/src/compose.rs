@@ -10,7 +10,6 @@ mod identities;
 mod memory;
 mod replicas;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +26,6 @@ use http::HeaderValue;
 use outbound::{Client, ClientSettings, EgressPolicy};
 use prometheus_client::registry::Registry;
 use providers::{Courier, CourierSettings, Identities};
-use server::control;
-use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use crate::runtime::{SystemClock, SystemRandom};
@@ -164,22 +161,4 @@ pub(crate) fn client(egress: EgressPolicy, registry: &mut Registry) -> anyhow::R
         ..ClientSettings::new(HeaderValue::from_static(AGENT))
     };
     Ok(Client::new(settings, registry))
-}
-
-/// Binds the control socket in the data directory, which is locked by now; one that a killed process
-/// left behind is replaced.
-pub(crate) fn control_socket(directory: &Path) -> anyhow::Result<UnixListener> {
-    let path = directory.join(control::SOCKET);
-    remove_control_socket(directory);
-    let socket = UnixListener::bind(&path)
-        .with_context(|| format!("opening the control socket `{}`", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
-        .with_context(|| format!("closing the control socket `{}` to others", path.display()))?;
-    Ok(socket)
-}
-
-/// Removes the control socket.
-pub(crate) fn remove_control_socket(directory: &Path) {
-    // Usually there is none.
-    let _ = std::fs::remove_file(directory.join(control::SOCKET));
 }

@@ -24,8 +24,9 @@ use thiserror::Error;
 use crate::body::BodyBudget;
 use crate::listener::Service;
 
-/// File name of the socket in the data directory.
-pub const SOCKET: &str = "control.sock";
+mod socket;
+
+pub use socket::ControlSocket;
 
 /// Deliveries changed per command; callers repeat until fewer were changed.
 pub const BATCH: usize = 1000;

@@ -11,11 +11,11 @@ use domain::ports::SenderCheck;
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use receivers::Hooks;
+use server::control::ControlSocket;
 use server::{Admin, Control, Events, EventsSettings, HookPort, Listener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::compose;
 use crate::lifecycle::{self, Signals};
 use crate::process_metrics;
 use crate::runtime::{self, SystemClock};
@@ -138,7 +138,10 @@ async fn serve(
     let webhooks = HookPort::new(hooks.clone(), runtime::random_bytes(), &mut registry);
     let registry = Arc::new(Mutex::new(registry));
     let is_ready = Arc::new(AtomicBool::new(true));
-    let control = compose::control_socket(plan.data_dir)?;
+    let socket = ControlSocket::of(plan.data_dir);
+    let control = socket
+        .bind()
+        .with_context(|| format!("opening the control socket `{socket}`"))?;
     ports.announce(plan);
 
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -188,5 +191,5 @@ async fn stop(engine: Engine, hooks: Arc<Hooks>, tasks: TaskTracker, data_dir: &
     // What ends a burst of webhooks goes out, too.
     let _ = tokio::time::timeout(lifecycle::REQUEST_GRACE, hooks.finish()).await;
     engine.stop(lifecycle::ATTEMPT_GRACE).await;
-    compose::remove_control_socket(data_dir);
+    ControlSocket::of(data_dir).remove();
 }

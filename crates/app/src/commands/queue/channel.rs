@@ -1,7 +1,7 @@
 //! Talks to the store of a running process through its socket, or opens the store of a stopped one.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +14,13 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use server::control::{self, Command, Reply};
-use tokio::net::UnixStream;
+use server::control::{self, Command, ControlSocket, Reply};
 
 use crate::hints::Hinted;
 use crate::runtime::SystemClock;
 
 pub(super) enum Channel {
-    Running(PathBuf),
+    Running(ControlSocket),
     Stopped(Arc<dyn Store>),
 }
 
@@ -33,8 +32,8 @@ impl Channel {
                 "name the one of your `fanfare run` with --data-dir",
             ));
         }
-        let socket = directory.join(control::SOCKET);
-        match UnixStream::connect(&socket).await {
+        let socket = ControlSocket::of(directory);
+        match socket.connect().await {
             Ok(_) => return Ok(Self::Running(socket)),
             // No socket, or one that a killed process left behind.
             Err(error)
@@ -43,12 +42,8 @@ impl Channel {
                     io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
                 ) => {}
             Err(error) => {
-                return Err(error).with_context(|| {
-                    format!(
-                        "connecting to the running process at `{}`",
-                        socket.display()
-                    )
-                });
+                return Err(error)
+                    .with_context(|| format!("connecting to the running process at `{socket}`"));
             }
         }
         let settings = StoreSettings {
@@ -77,8 +72,9 @@ impl Channel {
     }
 }
 
-async fn ask_running(socket: &Path, command: &Command) -> anyhow::Result<Reply> {
-    let stream = UnixStream::connect(socket)
+async fn ask_running(socket: &ControlSocket, command: &Command) -> anyhow::Result<Reply> {
+    let stream = socket
+        .connect()
         .await
         .context("the process has just stopped")?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
