@@ -6,11 +6,13 @@
 use std::future::Future;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -190,9 +192,12 @@ async fn serve_connection<S: Service>(
         async move {
             // The library reads in large pieces and may take more than its limit.
             let response = if head_length(&request) > LONGEST_HEAD {
-                head_too_large()
+                closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
             } else {
-                service.call(request).await
+                // A panic is the end of this request, not of those beside it; the hook tells of it.
+                let answering = AssertUnwindSafe(service.call(request)).catch_unwind();
+                let panicked = |_| closing(StatusCode::INTERNAL_SERVER_ERROR);
+                answering.await.unwrap_or_else(panicked)
             };
             stepping.step();
             Ok::<_, std::convert::Infallible>(response)
@@ -235,9 +240,10 @@ fn head_length(request: &Request<Incoming>) -> usize {
         .sum()
 }
 
-fn head_too_large() -> Response<Full<Bytes>> {
+/// An answer after which the connection ends.
+fn closing(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
