@@ -153,3 +153,24 @@ fn method_label(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_under_way_until_it_ends_however_that_is() {
+        let metrics = Metrics::new(&mut Registry::default(), "event", "/", false);
+        let in_flight = metrics.in_flight.get_or_create_owned(&HandlerLabels {
+            service: "",
+            handler: "/".to_owned(),
+        });
+        let answered = metrics.started("/");
+        let broken = metrics.started("/");
+        assert_eq!(in_flight.get(), 2);
+        drop(broken);
+        assert_eq!(in_flight.get(), 1);
+        drop(answered);
+        assert_eq!(in_flight.get(), 0);
+    }
+}
