@@ -23,11 +23,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guarded::{Guarded, Progress, Shared};
+
+mod room;
+
+pub use room::{CommonRoom, Room};
 
 /// Time for the head of the first request.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -35,7 +38,7 @@ const FIRST_HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(30);
 /// Greatest size of a request's head, with the slack that the reference's library adds.
 const LONGEST_HEAD: usize = 256 * 1024 + 4096;
-/// Connections at once; beyond it new ones wait in the backlog.
+/// Connections of a port at once, unless it is told otherwise.
 const MOST_CONNECTIONS: usize = 20_000;
 /// How long to wait when the process is out of descriptors.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -62,6 +65,7 @@ pub trait Service: Send + Sync + 'static {
 /// A bound address.
 pub struct Listener {
     socket: Socket,
+    room: Room,
 }
 
 enum Socket {
@@ -80,9 +84,7 @@ impl Listener {
             None => TcpListener::bind(address).await,
         };
         match bound {
-            Ok(tcp) => Ok(Self {
-                socket: Socket::Tcp(tcp),
-            }),
+            Ok(tcp) => Ok(Self::new(Socket::Tcp(tcp))),
             Err(source) => Err(BindError {
                 address: address.to_owned(),
                 source,
@@ -92,9 +94,19 @@ impl Listener {
 
     /// Serves a Unix socket that is bound already.
     pub fn unix(socket: UnixListener) -> Self {
-        Self {
-            socket: Socket::Unix(socket),
-        }
+        Self::new(Socket::Unix(socket))
+    }
+
+    fn new(socket: Socket) -> Self {
+        let room = CommonRoom::new(0).with(MOST_CONNECTIONS);
+        Self { socket, room }
+    }
+
+    /// Sets how many connections there may be at once, 20,000 otherwise; beyond it new ones wait in
+    /// the backlog.
+    #[must_use]
+    pub fn within(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// The TCP address, with the port that was chosen for `:0`.
@@ -113,10 +125,9 @@ impl Listener {
         grace: Duration,
     ) {
         let connections = TaskTracker::new();
-        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let guard = Arc::new(Shared::default());
         loop {
-            let Ok(permit) = room.clone().acquire_owned().await else {
+            let Some(permit) = self.room.enter().await else {
                 break;
             };
             tokio::select! {

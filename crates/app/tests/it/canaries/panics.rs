@@ -43,8 +43,8 @@ struct Panicking {
 }
 
 impl Panicking {
-    fn panics(&self) -> bool {
-        !self.is_mended.load(Ordering::Relaxed)
+    fn is_mended(&self) -> bool {
+        self.is_mended.load(Ordering::Relaxed)
     }
 }
 
@@ -55,9 +55,8 @@ impl HttpTransport for Panicking {
         route: &'a Route,
         options: &'a SendOptions,
     ) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
-        if request.url.path().ends_with(SENDING) && self.panics() {
-            panic!("{:?} and part of it: {}", request.headers, marked("cut"));
-        }
+        let is_well = self.is_mended() || !request.url.path().ends_with(SENDING);
+        assert!(is_well, "{:?}, {}", request.headers, marked("cut"));
         self.client.send(request, route, options)
     }
 }
@@ -68,7 +67,7 @@ impl SecretReader for Panicking {
         key: &'a ObjectKey,
     ) -> BoxFuture<'a, Result<Option<VersionedSecret>, SecretError>> {
         async move {
-            if key.name == READING && self.panics() {
+            if key.name == READING && !self.is_mended() {
                 std::panic::panic_any(marked("data"));
             }
             self.secrets.read(key).await
