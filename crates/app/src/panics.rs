@@ -55,7 +55,7 @@ mod tests {
         });
         let failing: [fn(&'static str); 4] = [
             |secret| std::panic::panic_any(secret),
-            |secret| secret.parse().map_err(|_| secret).unwrap(),
+            |secret| secret.parse::<u8>().map(drop).map_err(|_| secret).unwrap(),
             |secret| assert_eq!(secret, "", "{secret}"),
             // Within a line of the log, too.
             |secret| tracing::error!("{}", std::fmt::from_fn(|_| panic!("{secret}"))),
