@@ -12,8 +12,8 @@ use crate::support::{Fanfare, Folder, event, get, received};
 
 /// What the process may open.
 const LIMIT: usize = 160;
-/// More than it could have, and less than a backlog takes.
-const FLOOD: usize = 600;
+/// More than it could have, and fewer than wait in a backlog besides.
+const FLOOD: usize = 180;
 
 /// The command under a limit that it cannot raise.
 fn limited(command: &Command) -> Command {
