@@ -13,6 +13,7 @@ mod door;
 mod fault;
 mod ledger;
 mod load;
+mod place;
 mod plan;
 mod power;
 mod process;
@@ -26,6 +27,7 @@ mod stamp;
 mod tally;
 mod target;
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,6 +84,11 @@ async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
     }
     let work = std::path::absolute(&command_line.work_dir)?;
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let lock = File::create(work.join("lock")).context("making a lock file")?;
+    lock.try_lock().with_context(|| {
+        let work = work.display();
+        format!("another run has its data in {work}; name another folder with --work-dir")
+    })?;
     let conditions = conditions::read(command_line, seed, &*target, &work);
 
     // Long runs may be ended early; the report has what there is.

@@ -16,11 +16,11 @@ use super::Fault;
 use crate::destination::{Mode, Role};
 use crate::dice::Dice;
 use crate::ledger::Settled;
+use crate::place::Place;
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::setup::Setup;
 use crate::stamp::Stamp;
-use crate::target::Place;
 use crate::target::fanfare::ask;
 
 /// Events spoiled per strike.
