@@ -39,7 +39,7 @@ use futures::StreamExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use command_line::{Command, CommandLine};
-use fault::Fault;
+use fault::{Fault, Needs};
 use run::{Assignment, Outcome};
 use target::Target;
 
@@ -50,7 +50,8 @@ fn main() -> anyhow::Result<()> {
     let command_line = CommandLine::parse();
     if let Some(Command::List) = command_line.command {
         for fault in fault::all() {
-            say(&format!("{:<18} {}", fault.name(), fault.about()))?;
+            let card = fault.card();
+            say(&format!("{:<18} {}", card.name, card.about))?;
         }
         return Ok(());
     }
@@ -135,12 +136,12 @@ fn fitting(
     skipped: &mut Vec<String>,
 ) -> anyhow::Result<Vec<&'static dyn Fault>> {
     let mut faults = fault::named(&command_line.faults)?;
-    faults.retain(|fault| match fault.fits(target.name()) {
-        Ok(()) => true,
-        Err(reason) => {
-            skipped.push(format!("{}: {reason}", fault.name()));
-            false
-        }
+    faults.retain(|fault| {
+        let card = fault.card();
+        let fit = card.needs.fit(target.name());
+        let reason = fit.as_ref().err();
+        skipped.extend(reason.map(|reason| format!("{}: {reason}", card.name)));
+        fit.is_ok()
     });
     anyhow::ensure!(!faults.is_empty(), "none of these faults can be tried here");
     Ok(faults)
@@ -163,7 +164,7 @@ fn assignments(
         .iter()
         .filter(|_| !command_line.no_alone)
         .flat_map(|fault| {
-            let strikes = match fault.name() {
+            let strikes = match fault.card().name {
                 "kill" => kills,
                 "power-first-start" | "power-replay" => replays,
                 _ => None,
@@ -184,13 +185,14 @@ fn assignments(
 /// Which faults are mixed with which: those of clusters with some of the others, and all others.
 fn mixes(faults: &[&'static dyn Fault]) -> Vec<(&'static str, Vec<&'static dyn Fault>)> {
     const ALSO_IN_CLUSTERS: [&str; 3] = ["kill", "refuse", "server-error"];
-    let mixing = faults.iter().copied().filter(|fault| fault.mixes());
-    let (cluster, alone): (Vec<_>, Vec<_>) = mixing.partition(|fault| fault.is_for_clusters());
+    let mixing = faults.iter().copied().filter(|fault| fault.card().mixes);
+    let (cluster, alone): (Vec<_>, Vec<_>) =
+        mixing.partition(|fault| fault.card().needs == Needs::Cluster);
     let mut in_cluster = cluster.clone();
     in_cluster.extend(
         alone
             .iter()
-            .filter(|fault| ALSO_IN_CLUSTERS.contains(&fault.name())),
+            .filter(|fault| ALSO_IN_CLUSTERS.contains(&fault.card().name)),
     );
     let mut mixes = Vec::new();
     if alone.len() > 1 {

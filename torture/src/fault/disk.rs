@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::compiler;
 use crate::plan::Strike;
 use crate::power::record;
 use crate::power::recording::DATA;
@@ -21,14 +20,6 @@ const HEALING: Duration = Duration::from_secs(30);
 
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// The faults fit targets that say that they survive them, where the shim can be built.
-pub(super) fn fits(target: &str) -> Result<(), String> {
-    if target != "fanfare" {
-        return Err(format!("{target} promises nothing about its disk"));
-    }
-    compiler::is_there()
-}
 
 /// The folder that is watched: the data of the first process. It is there before the process, as a
 /// mounted volume is.

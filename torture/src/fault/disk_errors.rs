@@ -1,8 +1,6 @@
 //! The disk of a running process fails calls, tears writes or is slow.
 
-use futures::future::BoxFuture;
-
-use super::{Fault, disk};
+use super::{Card, Fault, Needs, Work, disk};
 use crate::dice::Dice;
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
@@ -16,20 +14,13 @@ const SKIPPED: u64 = 30;
 pub(crate) struct DiskErrors;
 
 impl Fault for DiskErrors {
-    fn name(&self) -> &'static str {
-        "disk-errors"
-    }
-
-    fn about(&self) -> &'static str {
-        "errors of writes, syncs, reads and truncations, torn and short writes, a slow disk"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(200..1200, 50..600, 16)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        disk::fits(target)
+    fn card(&self) -> Card {
+        Card::new(
+            "disk-errors",
+            "errors of writes, syncs, reads and truncations, torn and short writes, a slow disk",
+            Rhythm::millis(200..1200, 50..600, 16),
+        )
+        .needs(Needs::DiskShim)
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -37,11 +28,7 @@ impl Fault for DiskErrors {
         disk::attach(setup)
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             // A process that is started now may refuse to, with a clear error.
             let _held = round.process(0).await?;
@@ -56,7 +43,7 @@ impl Fault for DiskErrors {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             let hit = disk::control(round)?.hit()?;
             let refused: u64 = round.load().answers().later.values().sum();

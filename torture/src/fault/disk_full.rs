@@ -1,8 +1,6 @@
 //! The disk of a running process takes no more for a while, then it does again.
 
-use futures::future::BoxFuture;
-
-use super::{Fault, disk};
+use super::{Card, Fault, Needs, Work, disk};
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::setup::Setup;
@@ -14,20 +12,13 @@ const ROOM: u64 = 128 << 10;
 pub(crate) struct DiskFull;
 
 impl Fault for DiskFull {
-    fn name(&self) -> &'static str {
-        "disk-full"
-    }
-
-    fn about(&self) -> &'static str {
-        "writes that need a new place on the disk get ENOSPC for a while"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(200..1000, 300..2000, 6)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        disk::fits(target)
+    fn card(&self) -> Card {
+        Card::new(
+            "disk-full",
+            "writes that need a new place on the disk get ENOSPC for a while",
+            Rhythm::millis(200..1000, 300..2000, 6),
+        )
+        .needs(Needs::DiskShim)
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -35,11 +26,7 @@ impl Fault for DiskFull {
         disk::attach(setup)
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             // A process that is started now may refuse to, with a clear error.
             let _held = round.process(0).await?;
@@ -52,7 +39,7 @@ impl Fault for DiskFull {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             let hit = disk::control(round)?.hit()?;
             let refused: u64 = round.load().answers().later.values().sum();

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context as _;
-use futures::future::BoxFuture;
-
-use super::{Fault, disk};
+use super::{Card, Fault, Needs, Work, disk};
 use crate::destination::{Mode, Role};
 use crate::plan::{Rhythm, Strike};
 use crate::power::disk::Disk;
@@ -16,6 +13,7 @@ use crate::power::fate::Fate;
 use crate::power::{image, record};
 use crate::round::Round;
 use crate::setup::Setup;
+use anyhow::Context as _;
 
 /// The fault.
 pub(crate) struct PowerCut {
@@ -69,20 +67,8 @@ fn empty(folder: &Path) -> anyhow::Result<()> {
 }
 
 impl Fault for PowerCut {
-    fn name(&self) -> &'static str {
-        "power-cut"
-    }
-
-    fn about(&self) -> &'static str {
-        "the process is killed; unsynced writes are dropped, kept or torn before it starts again"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(100..900, 20..500, 30)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        disk::fits(target)
+    fn card(&self) -> Card {
+        Card::new("power-cut", "the process is killed; unsynced writes are dropped, kept or torn before it starts again", Rhythm::millis(100..900, 20..500, 30)).needs(Needs::DiskShim)
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -94,11 +80,7 @@ impl Fault for PowerCut {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut replica = round.process(0).await?;
             // Something is undelivered when the moment comes.
@@ -117,7 +99,7 @@ impl Fault for PowerCut {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             let folder = disk::watched(&round.setup.folder);
             let cuts = self.rounds().remove(&folder).map_or(0, |(_, cuts)| cuts);
