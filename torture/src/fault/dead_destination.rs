@@ -28,7 +28,12 @@ pub(crate) struct DeadDestination;
 
 impl Fault for DeadDestination {
     fn card(&self) -> Card {
-        Card::new("dead-destination", "10,000 events queue up for a destination that is dead; it comes back: in order, no herd, no bloat", Rhythm::millis(200..500, 500..1000, 1)).alone()
+        Card::new(
+            "dead-destination",
+            "10,000 events queue up for a destination that is dead; it comes back: no herd, no bloat",
+            Rhythm::millis(200..500, 500..1000, 1),
+        )
+        .alone()
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {

@@ -27,15 +27,22 @@ pub(crate) static ALL: [PowerReplay; 2] = [
 
 impl Fault for PowerReplay {
     fn card(&self) -> Card {
-        Card::new(if self.is_first {
-"power-first-start"
-} else {
-"power-replay"
-}, if self.is_first {
-"the very first start and some events recorded, the power cut at many moments of it"
-} else {
-"a run recorded, the power cut at many moments; unsynced writes dropped, kept or torn"
-}, Rhythm::millis(0..1, 0..1, if self.is_first { 1 } else { 2 })).needs(Needs::DiskShim).alone()
+        let (name, about, brief) = if self.is_first {
+            (
+                "power-first-start",
+                "the very first start and some events recorded, the power cut at many moments of it",
+                1,
+            )
+        } else {
+            (
+                "power-replay",
+                "a run recorded, the power cut at many moments; unsynced writes dropped, kept or torn",
+                2,
+            )
+        };
+        Card::new(name, about, Rhythm::millis(0..1, 0..1, brief))
+            .needs(Needs::DiskShim)
+            .alone()
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
