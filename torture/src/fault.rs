@@ -40,10 +40,11 @@ mod clock;
 mod configuration;
 mod dead_destination;
 mod disk;
-mod disk_errors;
-mod disk_full;
+mod disk_full_real;
+mod disk_trouble;
 mod kill;
 mod misbehaviour;
+mod outage;
 mod poison_event;
 mod poison_object;
 mod poison_record;
@@ -52,6 +53,7 @@ mod power_replay;
 mod restart;
 
 pub(crate) use card::{Card, Needs};
+pub(crate) use outage::Outage;
 pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 
 /// All faults, in the order in which they are tried.
@@ -68,12 +70,11 @@ pub(crate) fn all() -> Vec<&'static dyn Fault> {
     ]);
     all.extend(api_server::ALL.iter().map(|fault| fault as &dyn Fault));
     all.push(&api_server::LeaderKilled);
-    let of_disk: [&dyn Fault; 3] = [
-        &disk_full::DiskFull,
-        &disk_errors::DiskErrors,
-        &power_cut::POWER_CUT,
-    ];
-    all.extend(of_disk);
+    all.extend(disk_trouble::ALL.iter().map(|fault| fault as &dyn Fault));
+    all.extend([
+        &disk_full_real::DiskFullReal as &dyn Fault,
+        &power_cut::PowerCut,
+    ]);
     all.extend(power_replay::ALL.iter().map(|fault| fault as &dyn Fault));
     all
 }

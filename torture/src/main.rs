@@ -13,6 +13,7 @@ mod door;
 mod fault;
 mod ledger;
 mod load;
+mod mount;
 mod place;
 mod plan;
 mod power;

@@ -1,8 +1,12 @@
 //! What is known about a fault before it strikes.
 
 use crate::compiler;
+use crate::mount::Mount;
 use crate::plan::Rhythm;
 use crate::target::controller;
+
+/// What is said of targets other than ours.
+const NO_PROMISE: &str = "promises nothing about its disk";
 
 /// Everything that is said about a fault.
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ pub(crate) enum Needs {
     Clock,
     /// The disk shim, and a target that promises something about its disk.
     DiskShim,
+    /// A file system of its own to be mounted, and the same promise.
+    Mount,
     /// A target that runs in a cluster.
     Cluster,
 }
@@ -76,9 +82,8 @@ impl Needs {
                     .to_owned(),
             ),
             Self::Clock => compiler::is_there(),
-            Self::DiskShim => {
-                of_fanfare("promises nothing about its disk").and_then(|()| compiler::is_there())
-            }
+            Self::DiskShim => of_fanfare(NO_PROMISE).and_then(|()| compiler::is_there()),
+            Self::Mount => of_fanfare(NO_PROMISE).and_then(|()| Mount::is_possible()),
             Self::Cluster => of_fanfare("does not follow objects of an API server")
                 .and_then(|()| controller::is_possible()),
         }
