@@ -47,7 +47,9 @@ impl Fault for DiskFullReal {
             let mut replica = round.process(0).await?;
             let mut dice = strike.dice();
             let neighbour = disk::watched(&round.setup.folder).join("neighbour");
-            fill(&neighbour, dice.below(ROOM))?;
+            // One time in two nothing is left at all.
+            let room = dice.below(2) * dice.below(ROOM);
+            fill(&neighbour, room)?;
             tokio::time::sleep(strike.lasts).await;
             // One time in two the process that comes to an end there is not the one that goes on.
             let is_killed = dice.below(2) == 0;
