@@ -15,6 +15,9 @@ use crate::store::DeliveryFilter;
 /// Said of deliveries that were dropped by hand.
 const DROPPED: &str = "dropped on request";
 
+/// The place in its lane of what was dropped: behind a live delivery there are only live ones.
+const OUT_OF_LINE: i64 = -1;
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -86,7 +89,7 @@ impl Change {
 }
 
 fn replay(books: &mut Books<'_>, row: i64, standing: &Standing, now: i64) -> Result<(), Fault> {
-    let last = outbox::last_in_lane(books.connection, standing.lane)?;
+    let end = outbox::end_of_lane(books.connection, standing.lane)?;
     // Behind everything that was ever planned into the lane; see also `outbox::insert`.
     let planned = rows::last_row(books.counts.planned);
     books
@@ -97,8 +100,8 @@ fn replay(books: &mut Books<'_>, row: i64, standing: &Standing, now: i64) -> Res
         )?
         .execute(named_params! {
             ":id": row,
-            ":head": last.is_none(),
-            ":seq": last.map_or(planned, |last| planned.max(last + 1)),
+            ":head": !end.is_live,
+            ":seq": planned.max(end.next),
             ":now": now,
         })?;
     books.leave(row, standing.provider, standing.state);
@@ -115,14 +118,14 @@ fn drop_one(books: &mut Books<'_>, row: i64, standing: &Standing, now: i64) -> R
     books
         .connection
         .prepare_cached(
-            "UPDATE deliveries SET state = ?2, head = 0, due_at = NULL, settled_at = ?3, \
-             last_detail = ?4 WHERE id = ?1",
+            "UPDATE deliveries SET state = ?2, head = 0, seq = ?3, due_at = NULL, settled_at = ?4, \
+             last_detail = ?5 WHERE id = ?1",
         )?
-        .execute(params![row, state, now, DROPPED])?;
+        .execute(params![row, state, OUT_OF_LINE, now, DROPPED])?;
     books.leave(row, standing.provider, standing.state);
     books.enter(row, standing.provider, state, standing.accepted_at);
     if standing.is_head {
-        outbox::promote(books.connection, standing.lane, now)?;
+        outbox::promote(books.connection, standing.lane, standing.seq, now)?;
     }
     Ok(true)
 }

@@ -181,8 +181,9 @@ impl<'reader> Loader<'reader> {
             .connection
             .prepare_cached(
                 "SELECT d.lane, d.attempts, d.promised_at, d.supersede_key, d.replayed, \
-                 a.namespace, a.name, d.content FROM deliveries d \
-                 JOIN names a ON a.id = d.alert WHERE d.id = ?1",
+                 a.namespace, a.name, c.content FROM deliveries d \
+                 JOIN names a ON a.id = d.alert LEFT JOIN contents c ON c.id = d.id \
+                 WHERE d.id = ?1",
             )?
             .query_row([row], |row| {
                 Ok(Stored {

@@ -49,10 +49,11 @@ fn view(
 ) -> Result<Option<DeliveryView>, Fault> {
     let view = connection
         .prepare_cached(
-            "SELECT d.state, p.namespace, p.name, a.namespace, a.name, d.content, d.accepted_at, \
+            "SELECT d.state, p.namespace, p.name, a.namespace, a.name, c.content, d.accepted_at, \
              d.due_at, d.attempts, d.last_at, d.last_class, d.last_status, d.last_detail, \
              d.settled_at FROM deliveries d JOIN names p ON p.id = d.provider \
-             JOIN names a ON a.id = d.alert WHERE d.id = ?1",
+             JOIN names a ON a.id = d.alert LEFT JOIN contents c ON c.id = d.id \
+             WHERE d.id = ?1",
         )?
         .query_row([row], |found| read_view(row, found, event))
         .optional()?;

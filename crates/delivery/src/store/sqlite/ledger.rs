@@ -108,7 +108,7 @@ impl Ledger {
             ledger.names.insert(key, row.get(2)?);
         }
         let mut live =
-            connection.prepare("SELECT id FROM deliveries INDEXED BY lanes WHERE state < 2")?;
+            connection.prepare("SELECT id FROM deliveries INDEXED BY live WHERE state < 2")?;
         let mut found = live.query([])?;
         while let Some(row) = found.next()? {
             let id: i64 = row.get(0)?;

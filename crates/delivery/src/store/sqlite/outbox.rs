@@ -75,48 +75,65 @@ fn insert(books: &mut Books<'_>, delivery: &Delivery) -> Result<bool, Fault> {
     let alert = books.name(&delivery.alert)?;
     let row = rows::row_id(delivery.id);
     let lane = rows::digest_number(delivery.lane.0);
-    let last = last_in_lane(books.connection, lane)?;
+    let end = end_of_lane(books.connection, lane)?;
     let accepted_at = rows::micros(delivery.accepted_at);
     books
         .connection
         .prepare_cached(
             "INSERT INTO deliveries(id, lane, seq, provider, alert, state, head, replayed, \
-             attempts, accepted_at, promised_at, due_at, supersede_key, last_detail, content) \
+             attempts, accepted_at, promised_at, due_at, supersede_key, last_detail) \
              VALUES (:id, :lane, :seq, :provider, :alert, 0, :head, 0, 0, :accepted, :accepted, :accepted, \
-             :supersede, '', :content)",
+             :supersede, '')",
         )?
         .execute(named_params! {
             ":id": row,
             ":lane": lane,
             // Behind what was replayed into the lane.
-            ":seq": last.map_or(row, |last| row.max(last + 1)),
+            ":seq": row.max(end.next),
             ":provider": provider,
             ":alert": alert,
-            ":head": last.is_none(),
+            ":head": !end.is_live,
             ":accepted": accepted_at,
             ":supersede": delivery.supersede_key.map(|key| rows::digest_number(key.0)),
-            ":content": serde_json::to_vec(&delivery.content)?,
         })?;
+    books
+        .connection
+        .prepare_cached("INSERT INTO contents VALUES (?1, ?2)")?
+        .execute(params![row, serde_json::to_vec(&delivery.content)?])?;
     books.uses(provider, alert, 1);
     books.enter(row, provider, PENDING, accepted_at);
-    Ok(last.is_none())
+    Ok(!end.is_live)
 }
 
-/// Sequence number of the last live delivery of a lane.
-pub(super) fn last_in_lane(connection: &Connection, lane: i64) -> Result<Option<i64>, Fault> {
-    let last = connection
+/// Where a lane ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EndOfLane {
+    /// First free sequence number.
+    pub(super) next: i64,
+    /// Whether the last delivery is live, which is so if any is.
+    pub(super) is_live: bool,
+}
+
+pub(super) fn end_of_lane(connection: &Connection, lane: i64) -> Result<EndOfLane, Fault> {
+    let end = connection
         .prepare_cached(
-            "SELECT seq FROM deliveries INDEXED BY lanes WHERE lane = ?1 AND state < 2 \
+            "SELECT seq + 1, state < 2 FROM deliveries INDEXED BY lanes WHERE lane = ?1 \
              ORDER BY seq DESC LIMIT 1",
         )?
-        .query_row([lane], |row| row.get(0))
+        .query_row([lane], |row| {
+            Ok(EndOfLane {
+                next: row.get(0)?,
+                is_live: row.get(1)?,
+            })
+        })
         .optional()?;
-    Ok(last)
+    Ok(end.unwrap_or_default())
 }
 
 /// The part of a row that changing its state needs.
 pub(super) struct Standing {
     pub(super) lane: i64,
+    pub(super) seq: i64,
     pub(super) provider: i64,
     pub(super) state: i64,
     pub(super) is_head: bool,
@@ -128,7 +145,7 @@ impl Standing {
     pub(super) fn read(connection: &Connection, row: i64) -> Result<Option<Self>, Fault> {
         let standing = connection
             .prepare_cached(
-                "SELECT lane, provider, state, head, attempts, accepted_at FROM deliveries \
+                "SELECT lane, provider, state, head, attempts, accepted_at, seq FROM deliveries \
                  WHERE id = ?1",
             )?
             .query_row([row], |row| {
@@ -139,6 +156,7 @@ impl Standing {
                     is_head: row.get(3)?,
                     attempts: row.get(4)?,
                     accepted_at: row.get(5)?,
+                    seq: row.get(6)?,
                 })
             })
             .optional()?;
@@ -156,7 +174,7 @@ pub(super) fn settle(
     let row = rows::row_id(id);
     let is_out = books.leases.lock().until(row).is_some();
     let Some(standing) = Standing::read(books.connection, row)? else {
-        return head_due(books, lane);
+        return head_due(books.connection, lane);
     };
     // Another claim of it was settled meanwhile, or it was dropped.
     if !is_out
@@ -164,7 +182,7 @@ pub(super) fn settle(
         || !rows::is_live(standing.state)
         || standing.attempts != i64::from(attempts_when_claimed)
     {
-        return head_due(books, lane);
+        return head_due(books.connection, lane);
     }
     let state = rows::state_number(settlement.state);
     let is_live = rows::is_live(state);
@@ -199,18 +217,24 @@ pub(super) fn settle(
     if is_live {
         return Ok(due_at.map(rows::time));
     }
-    promote(books.connection, standing.lane, now)?;
-    head_due(books, standing.lane)
+    let is_any = promote(books.connection, standing.lane, standing.seq, now)?;
+    Ok(is_any.then(|| rows::time(now)))
 }
 
-/// Makes the first live delivery of a lane its head, due at once. To be called when the lane has none.
-pub(super) fn promote(connection: &Connection, lane: i64, now: i64) -> Result<bool, Fault> {
+/// Makes the live delivery behind a former head the head of its lane, due at once; whether there is
+/// one.
+pub(super) fn promote(
+    connection: &Connection,
+    lane: i64,
+    former: i64,
+    now: i64,
+) -> Result<bool, Fault> {
     let next: Option<i64> = connection
         .prepare_cached(
-            "SELECT id FROM deliveries INDEXED BY lanes WHERE lane = ?1 AND state < 2 \
-             ORDER BY seq LIMIT 1",
+            "SELECT id FROM deliveries INDEXED BY lanes \
+             WHERE lane = ?1 AND seq > ?2 AND state < 2 ORDER BY seq LIMIT 1",
         )?
-        .query_row([lane], |row| row.get(0))
+        .query_row([lane, former], |row| row.get(0))
         .optional()?;
     let Some(next) = next else {
         return Ok(false);
@@ -221,9 +245,10 @@ pub(super) fn promote(connection: &Connection, lane: i64, now: i64) -> Result<bo
     Ok(true)
 }
 
-fn head_due(books: &Books<'_>, lane: i64) -> Result<Option<Timestamp>, Fault> {
-    let due: Option<i64> = books
-        .connection
+/// When the head of a lane is due that may be anywhere in it; this looks at all that is kept of the
+/// lane, which is why settling a head does without.
+fn head_due(connection: &Connection, lane: i64) -> Result<Option<Timestamp>, Fault> {
+    let due: Option<i64> = connection
         .prepare_cached(
             "SELECT due_at FROM deliveries INDEXED BY lanes WHERE lane = ?1 AND state < 2 \
              ORDER BY seq LIMIT 1",

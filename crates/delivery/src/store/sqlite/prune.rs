@@ -99,6 +99,10 @@ fn remove(books: &mut Books<'_>, position: i64) -> Result<usize, Fault> {
         books.leave(*row, *provider, *state);
         books.uses(*provider, *alert, -1);
     }
+    books
+        .connection
+        .prepare_cached("DELETE FROM contents WHERE id BETWEEN ?1 AND ?2")?
+        .execute([rows::first_row(position), rows::last_row(position)])?;
     for sql in [
         "DELETE FROM dispositions WHERE position = ?1",
         "DELETE FROM bodies WHERE position = ?1",

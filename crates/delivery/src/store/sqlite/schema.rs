@@ -36,8 +36,13 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Times are microseconds since 1970; `deliveries.id` is `position << 16 | ordinal`. Names are numbers
 /// in rows and indexes; `uses` counts the deliveries that have one as Provider or as Alert.
+/// What a delivery says is apart in `contents`, because rows of `deliveries` change several times, and the
+/// fewer pages they fill, the fewer each commit writes.
 /// `promised_at` is when the event was accepted or the delivery was last replayed: retries count from
 /// there. `head = 1` marks the first live delivery of its lane, the only one that may be claimed.
+/// `seq` orders a lane so that behind a live delivery there are only live ones: what is replayed goes to
+/// the end, what is dropped by hand gets a number below zero. So whoever settles a head finds the next
+/// one, and the end of the lane, without an index that settling would have to change.
 const TABLES: &str = "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('planned', 0);
@@ -72,10 +77,11 @@ CREATE TABLE deliveries(
     last_at INTEGER,
     last_class INTEGER,
     last_status INTEGER,
-    last_detail TEXT NOT NULL,
-    content BLOB NOT NULL);
+    last_detail TEXT NOT NULL);
+CREATE TABLE contents(id INTEGER PRIMARY KEY, content BLOB NOT NULL);
 CREATE INDEX heads ON deliveries(provider, due_at, state) WHERE head = 1;
-CREATE INDEX lanes ON deliveries(lane, seq) WHERE state < 2;
+CREATE INDEX lanes ON deliveries(lane, seq);
+CREATE INDEX live ON deliveries(id, state) WHERE state < 2;
 CREATE INDEX undelivered ON deliveries(id, state) WHERE state > 2;
 CREATE INDEX superseding ON deliveries(supersede_key, id) WHERE supersede_key IS NOT NULL;
 CREATE TABLE tallies(
@@ -307,6 +313,7 @@ fn check_content(connection: &Connection, path: &Path) -> Result<(), OpenError> 
         "dispositions",
         "names",
         "deliveries",
+        "contents",
         "tallies",
         "memory",
         "kept_calls",

@@ -135,7 +135,7 @@ impl Selection {
 
     fn index(&self) -> Index {
         if self.states.iter().all(|state| rows::is_live(*state)) {
-            Index::Lanes
+            Index::Live
         } else if self.states.iter().all(|state| *state > DELIVERED) {
             Index::Undelivered
         } else {
@@ -152,7 +152,7 @@ impl Selection {
     ) -> Result<Vec<i64>, Fault> {
         // A partial index is only used when its condition stands in the query.
         let index = match self.index() {
-            Index::Lanes => "INDEXED BY lanes WHERE state < 2 AND",
+            Index::Live => "INDEXED BY live WHERE state < 2 AND",
             Index::Undelivered => "INDEXED BY undelivered WHERE state > 2 AND",
             Index::None => "NOT INDEXED WHERE",
         };
@@ -179,7 +179,7 @@ impl Selection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Index {
-    Lanes,
+    Live,
     Undelivered,
     None,
 }
