@@ -3,59 +3,35 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde::Serialize;
+use testkit::Conditions;
 
 use crate::command_line::CommandLine;
 use crate::event::{BODY, OBJECTS};
 use crate::peer;
 use crate::scenario::Laboratory;
 
-/// Everything a reader needs to judge figures, as pairs.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Conditions(pub(crate) Vec<(String, String)>);
-
 /// Reads them.
 pub(crate) fn read(laboratory: &Laboratory, command_line: &CommandLine) -> Conditions {
-    let mut pairs = Vec::new();
-    let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
-    add("date", command_line.date.clone());
-    add("product", version(&laboratory.fanfare));
-    add(
-        "cores",
-        std::thread::available_parallelism().map_or_else(
-            |_| "unknown".to_owned(),
-            |cores| format!("{cores}, shared by product, load generator and sink"),
-        ),
-    );
-    add("processor", field(&file("/proc/cpuinfo"), "model name"));
-    add("memory", field(&file("/proc/meminfo"), "MemTotal"));
-    add(
-        "kernel",
-        file("/proc/sys/kernel/osrelease").trim().to_owned(),
-    );
-    add(
-        "file system of the data",
-        file_system(&laboratory.work, &file("/proc/self/mounts")),
-    );
-    add(
-        "load average before",
-        file("/proc/loadavg").trim().to_owned(),
-    );
-    add("seconds per load", laboratory.seconds.to_string());
-    add("connections", laboratory.connections.to_string());
-    add("runs per scenario", command_line.repeat.to_string());
-    add(
+    let mut conditions = Conditions::default();
+    conditions.add("date", &command_line.date);
+    conditions.add("product", version(&laboratory.fanfare));
+    conditions.add_machine(&laboratory.work);
+    conditions.add("who shares it", "product, load generator and destinations");
+    conditions.add("seconds per load", laboratory.seconds.to_string());
+    conditions.add("connections", laboratory.connections.to_string());
+    conditions.add("runs per scenario", command_line.repeat.to_string());
+    conditions.add(
         "events",
         format!("unique, {BODY} bytes, from {OBJECTS} objects"),
     );
-    add(
+    conditions.add(
         "arguments of the product",
         match laboratory.arguments.as_slice() {
             [] => "defaults, --log-level error".to_owned(),
             some => format!("--log-level error {}", some.join(" ")),
         },
     );
-    add(
+    conditions.add(
         "Alertmanager",
         peer::version(&laboratory.alertmanager).map_or_else(
             || "not there, so nothing stands beside".to_owned(),
@@ -67,10 +43,8 @@ pub(crate) fn read(laboratory: &Laboratory, command_line: &CommandLine) -> Condi
             },
         ),
     );
-    for note in &command_line.note {
-        add("note", note.clone());
-    }
-    Conditions(pairs)
+    conditions.add_notes(&command_line.note);
+    conditions
 }
 
 fn version(binary: &Path) -> String {
@@ -86,47 +60,4 @@ fn version(binary: &Path) -> String {
                 text.lines().collect::<Vec<_>>().join(", ")
             },
         )
-}
-
-fn file(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
-}
-
-fn field(text: &str, name: &str) -> String {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))
-        .map_or_else(|| "unknown".to_owned(), |value| value.trim().to_owned())
-}
-
-/// Type of the file system that a folder is on: that of the longest mount point above it.
-fn file_system(folder: &Path, mounts: &str) -> String {
-    mounts
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace().skip(1);
-            Some((words.next()?, words.next()?))
-        })
-        .filter(|(point, _)| folder.starts_with(point))
-        .max_by_key(|(point, _)| point.len())
-        .map_or_else(|| "unknown".to_owned(), |(_, kind)| kind.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_mount_point_decides() {
-        let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /data tmpfs rw 0 0\n/dev/b /data/x xfs rw 0 0\n";
-        assert_eq!(file_system(Path::new("/data/x/y"), mounts), "xfs");
-        assert_eq!(file_system(Path::new("/data/y"), mounts), "tmpfs");
-        assert_eq!(file_system(Path::new("/database"), mounts), "ext4");
-    }
-
-    #[test]
-    fn fields_are_found_whatever_the_spacing() {
-        assert_eq!(field("model name\t: Some CPU\n", "model name"), "Some CPU");
-        assert_eq!(field("MemTotal:  17 kB\n", "MemTotal"), "17 kB");
-        assert_eq!(field("", "MemTotal"), "unknown");
-    }
 }

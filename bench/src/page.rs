@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Context;
+use testkit::Conditions;
 
-use crate::conditions::Conditions;
 use crate::figure::{Figure, number};
 use crate::report::{line, peer};
 
@@ -146,7 +146,7 @@ impl Measured<'_> {
             let _ = write!(text, "\n![{name}]({up}{}-{name}.svg)\n", stem.display());
         }
         text.push_str("\n| Condition | Value |\n|---|---|\n");
-        for (name, value) in &self.conditions.0 {
+        for (name, value) in self.conditions.pairs() {
             line(&mut text, &[name, value]);
         }
         text.push('\n');
@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_marks_is_written_anew() {
-        let conditions = Conditions(vec![("cores".to_owned(), "2".to_owned())]);
+        let mut conditions = Conditions::default();
+        conditions.add("cores", "2");
         let figures = [Figure::lower("binary-size/file", 26.5, "MB")];
         let measured = Measured {
             conditions: &conditions,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use serde::Serialize;
+use testkit::Conditions;
 
-use crate::conditions::Conditions;
 use crate::figure::{Figure, PEER, Verdict, number};
 
 /// A report in Markdown.
@@ -13,7 +13,7 @@ pub(crate) fn markdown(conditions: &Conditions, figures: &[Figure], errors: &[St
     text.push_str("Written by `cargo run --release -p bench`; see `bench/README.md`.\n");
     text.push_str("Only figures of one run compare with each other.\n\n## Conditions\n\n");
     text.push_str("| Condition | Value |\n|---|---|\n");
-    for (name, value) in &conditions.0 {
+    for (name, value) in conditions.pairs() {
         line(&mut text, &[name, value]);
     }
     text.push_str("\n## Figures\n\n");
@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_row_has_budget_verdict_floor_peer_and_all_runs() {
-        let conditions = Conditions(vec![("cores".to_owned(), "2".to_owned())]);
+        let mut conditions = Conditions::default();
+        conditions.add("cores", "2");
         let mut figure = Figure::higher("accept/rate", 12_000.0, "/s")
             .budget(20_000.0)
             .floor(150_000.0, "bare 202 server");

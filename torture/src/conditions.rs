@@ -3,8 +3,9 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::Path;
 
+use testkit::Conditions;
+
 use crate::command_line::CommandLine;
-use crate::report::Conditions;
 use crate::target::Target;
 
 /// A seed that nobody chose; short enough to type.
@@ -19,36 +20,16 @@ pub(crate) fn read(
     target: &dyn Target,
     work: &Path,
 ) -> Conditions {
-    let mut pairs = vec![
-        ("date", command_line.date.clone()),
-        ("seed", seed.to_string()),
-        ("arguments", repeating(command_line, seed)),
-        ("target", target.name().to_owned()),
-        ("version", target.version()),
-        ("its promise", target.promise().words.to_owned()),
-        (
-            "cores",
-            std::thread::available_parallelism()
-                .map_or_else(|_| "unknown".to_owned(), |cores| cores.to_string()),
-        ),
-        (
-            "kernel",
-            file("/proc/sys/kernel/osrelease").trim().to_owned(),
-        ),
-        (
-            "file system of the data",
-            file_system(work, &file("/proc/self/mounts")),
-        ),
-        (
-            "load average before",
-            file("/proc/loadavg").trim().to_owned(),
-        ),
-    ];
-    pairs.extend(command_line.note.iter().map(|note| ("note", note.clone())));
-    let pairs = pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value));
-    Conditions(pairs.collect())
+    let mut conditions = Conditions::default();
+    conditions.add("date", &command_line.date);
+    conditions.add("seed", seed.to_string());
+    conditions.add("arguments", repeating(command_line, seed));
+    conditions.add("target", target.name());
+    conditions.add("version", target.version());
+    conditions.add("its promise", target.promise().words);
+    conditions.add_machine(work);
+    conditions.add_notes(&command_line.note);
+    conditions
 }
 
 /// The arguments that do the same again.
@@ -83,23 +64,6 @@ pub(crate) fn repeating(command_line: &CommandLine, seed: u64) -> String {
     arguments.push(format!("--jobs {}", command_line.jobs));
     arguments.extend(command_line.faults.iter().cloned());
     arguments.join(" ")
-}
-
-fn file(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
-}
-
-/// Type of the file system that a folder is on: that of the longest mount point above it.
-fn file_system(folder: &Path, mounts: &str) -> String {
-    mounts
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace().skip(1);
-            Some((words.next()?, words.next()?))
-        })
-        .filter(|(point, _)| folder.starts_with(point))
-        .max_by_key(|(point, _)| point.len())
-        .map_or_else(|| "unknown".to_owned(), |(_, kind)| kind.to_owned())
 }
 
 #[cfg(test)]

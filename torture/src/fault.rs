@@ -5,36 +5,17 @@
 
 use futures::future::BoxFuture;
 
-use crate::plan::{Rhythm, Strike};
+use crate::plan::Strike;
 use crate::round::Round;
 use crate::setup::Setup;
 
+/// What a fault does, while it does it.
+pub(crate) type Work<'a> = BoxFuture<'a, anyhow::Result<()>>;
+
 /// Something that goes wrong on purpose.
 pub(crate) trait Fault: Send + Sync {
-    /// Its name on the command line and in reports: lower case, words joined by `-`.
-    fn name(&self) -> &'static str;
-
-    /// What it does, in one line.
-    fn about(&self) -> &'static str;
-
-    /// How often it strikes and for how long.
-    fn rhythm(&self) -> Rhythm;
-
-    /// Whether it can be done to a target of this name on this machine; if not, the reason.
-    fn fits(&self, target: &str) -> Result<(), String> {
-        let _ = target;
-        Ok(())
-    }
-
-    /// Whether it can strike together with others.
-    fn mixes(&self) -> bool {
-        true
-    }
-
-    /// Whether it needs a target that runs in a cluster.
-    fn is_for_clusters(&self) -> bool {
-        false
-    }
+    /// What is known about it.
+    fn card(&self) -> Card;
 
     /// Asks for what it needs before the target starts: destinations, environment, flags.
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -43,29 +24,27 @@ pub(crate) trait Fault: Send + Sync {
     }
 
     /// Strikes once; everything random about it comes from the strike's dice.
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>>;
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a>;
 
     /// Looks at a round whose load has ended and whose queue is empty, before the target is stopped.
     /// What it did not do as expected is told to [`Round::complain`].
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         let _ = round;
         Box::pin(async { Ok(()) })
     }
 }
 
 mod api_server;
+mod card;
 mod clock;
 mod configuration;
 mod dead_destination;
 mod disk;
-mod disk_errors;
-mod disk_full;
+mod disk_full_real;
+mod disk_trouble;
 mod kill;
 mod misbehaviour;
+mod outage;
 mod poison_event;
 mod poison_object;
 mod poison_record;
@@ -73,6 +52,8 @@ mod power_cut;
 mod power_replay;
 mod restart;
 
+pub(crate) use card::{Card, Needs};
+pub(crate) use outage::Outage;
 pub(crate) use power_replay::CUTS as CUTS_PER_REPLAY;
 
 /// All faults, in the order in which they are tried.
@@ -89,22 +70,13 @@ pub(crate) fn all() -> Vec<&'static dyn Fault> {
     ]);
     all.extend(api_server::ALL.iter().map(|fault| fault as &dyn Fault));
     all.push(&api_server::LeaderKilled);
-    let of_disk: [&dyn Fault; 3] = [
-        &disk_full::DiskFull,
-        &disk_errors::DiskErrors,
-        &power_cut::POWER_CUT,
-    ];
-    all.extend(of_disk);
+    all.extend(disk_trouble::ALL.iter().map(|fault| fault as &dyn Fault));
+    all.extend([
+        &disk_full_real::DiskFullReal as &dyn Fault,
+        &power_cut::PowerCut,
+    ]);
     all.extend(power_replay::ALL.iter().map(|fault| fault as &dyn Fault));
     all
-}
-
-/// For [`Fault::fits`] of those that need an API server.
-fn fits_cluster(target: &str) -> Result<(), String> {
-    if target != "fanfare" {
-        return Err(format!("{target} does not follow objects of an API server"));
-    }
-    crate::target::controller::is_possible()
 }
 
 /// The faults of these names; all without any.
@@ -116,7 +88,7 @@ pub(crate) fn named(names: &[String]) -> anyhow::Result<Vec<&'static dyn Fault>>
     names
         .iter()
         .map(|name| {
-            let found = all.iter().find(|fault| fault.name() == name);
+            let found = all.iter().find(|fault| fault.card().name == name);
             found.copied().ok_or_else(|| {
                 anyhow::anyhow!("there is no fault `{name}`; `torture list` names them all")
             })
@@ -132,7 +104,7 @@ mod tests {
 
     #[test]
     fn faults_have_names_of_their_own_and_are_found_by_them() {
-        let names: BTreeSet<&str> = all().iter().map(|fault| fault.name()).collect();
+        let names: BTreeSet<&str> = all().iter().map(|fault| fault.card().name).collect();
         assert_eq!(names.len(), all().len());
         for name in names {
             assert!(

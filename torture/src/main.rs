@@ -13,6 +13,8 @@ mod door;
 mod fault;
 mod ledger;
 mod load;
+mod mount;
+mod place;
 mod plan;
 mod power;
 mod process;
@@ -26,6 +28,7 @@ mod stamp;
 mod tally;
 mod target;
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +40,7 @@ use futures::StreamExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use command_line::{Command, CommandLine};
-use fault::Fault;
+use fault::{Fault, Needs};
 use run::{Assignment, Outcome};
 use target::Target;
 
@@ -48,7 +51,8 @@ fn main() -> anyhow::Result<()> {
     let command_line = CommandLine::parse();
     if let Some(Command::List) = command_line.command {
         for fault in fault::all() {
-            say(&format!("{:<18} {}", fault.name(), fault.about()))?;
+            let card = fault.card();
+            say(&format!("{:<18} {}", card.name, card.about))?;
         }
         return Ok(());
     }
@@ -82,6 +86,11 @@ async fn torture(command_line: &CommandLine) -> anyhow::Result<()> {
     }
     let work = std::path::absolute(&command_line.work_dir)?;
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
+    let lock = File::create(work.join("lock")).context("making a lock file")?;
+    lock.try_lock().with_context(|| {
+        let work = work.display();
+        format!("another run has its data in {work}; name another folder with --work-dir")
+    })?;
     let conditions = conditions::read(command_line, seed, &*target, &work);
 
     // Long runs may be ended early; the report has what there is.
@@ -128,12 +137,12 @@ fn fitting(
     skipped: &mut Vec<String>,
 ) -> anyhow::Result<Vec<&'static dyn Fault>> {
     let mut faults = fault::named(&command_line.faults)?;
-    faults.retain(|fault| match fault.fits(target.name()) {
-        Ok(()) => true,
-        Err(reason) => {
-            skipped.push(format!("{}: {reason}", fault.name()));
-            false
-        }
+    faults.retain(|fault| {
+        let card = fault.card();
+        let fit = card.needs.fit(target.name());
+        let reason = fit.as_ref().err();
+        skipped.extend(reason.map(|reason| format!("{}: {reason}", card.name)));
+        fit.is_ok()
     });
     anyhow::ensure!(!faults.is_empty(), "none of these faults can be tried here");
     Ok(faults)
@@ -156,7 +165,7 @@ fn assignments(
         .iter()
         .filter(|_| !command_line.no_alone)
         .flat_map(|fault| {
-            let strikes = match fault.name() {
+            let strikes = match fault.card().name {
                 "kill" => kills,
                 "power-first-start" | "power-replay" => replays,
                 _ => None,
@@ -177,13 +186,14 @@ fn assignments(
 /// Which faults are mixed with which: those of clusters with some of the others, and all others.
 fn mixes(faults: &[&'static dyn Fault]) -> Vec<(&'static str, Vec<&'static dyn Fault>)> {
     const ALSO_IN_CLUSTERS: [&str; 3] = ["kill", "refuse", "server-error"];
-    let mixing = faults.iter().copied().filter(|fault| fault.mixes());
-    let (cluster, alone): (Vec<_>, Vec<_>) = mixing.partition(|fault| fault.is_for_clusters());
+    let mixing = faults.iter().copied().filter(|fault| fault.card().mixes);
+    let (cluster, alone): (Vec<_>, Vec<_>) =
+        mixing.partition(|fault| fault.card().needs == Needs::Cluster);
     let mut in_cluster = cluster.clone();
     in_cluster.extend(
         alone
             .iter()
-            .filter(|fault| ALSO_IN_CLUSTERS.contains(&fault.name())),
+            .filter(|fault| ALSO_IN_CLUSTERS.contains(&fault.card().name)),
     );
     let mut mixes = Vec::new();
     if alone.len() > 1 {

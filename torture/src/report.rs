@@ -3,13 +3,10 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use testkit::Conditions;
 
 use crate::run::Outcome;
 use crate::tally::counts;
-
-/// Everything a reader needs to judge the results.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Conditions(pub(crate) Vec<(String, String)>);
 
 /// Sums of all rounds of one name, in order of first appearance.
 pub(crate) fn merged(outcomes: &[Outcome]) -> Vec<Outcome> {
@@ -102,7 +99,7 @@ pub(crate) fn markdown(
         "Written by `cargo run -p torture`; `torture/README.md` explains the columns.\n\n",
     );
     text.push_str("| Condition | Value |\n|---|---|\n");
-    for (name, value) in &conditions.0 {
+    for (name, value) in conditions.pairs() {
         let _ = writeln!(text, "| {name} | {} |", value.replace('|', "\\|"));
     }
     text.push('\n');

@@ -1,9 +1,7 @@
 //! One round: a target, its destinations, a load, and strikes of faults, up to the account.
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,11 +11,12 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::destination::{Arrivals, Destination, Mode, Role};
 use crate::ledger::{self, Account};
 use crate::load::{Load, Pace};
+use crate::place::Place;
 use crate::process::Process;
 use crate::setup::Setup;
 use crate::stalls::Stalls;
 use crate::tally::{Tally, counts};
-use crate::target::{self, Place, Route, Target};
+use crate::target::{self, Route, Target};
 
 /// Between two looks at a round that is being emptied.
 const DRAIN: Duration = Duration::from_millis(250);
@@ -76,7 +75,7 @@ impl Round {
         let mut places = Vec::new();
         for number in 0..setup.replicas {
             let folder = setup.folder.join(format!("replica-{number}"));
-            let place = place(&*target, folder)?;
+            let place = Place::make(&*target, folder)?;
             target.configure(&place, &routes)?;
             places.push(place);
         }
@@ -412,43 +411,4 @@ impl Round {
     fn tally(&self) -> StdGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A place in a folder, on free ports.
-pub(crate) fn place(target: &dyn Target, folder: PathBuf) -> anyhow::Result<Place> {
-    let events = free_address()?;
-    let place = Place {
-        folder,
-        events,
-        // Some targets have one port for everything.
-        health: if target.has_one_port() {
-            events
-        } else {
-            free_address()?
-        },
-        other: [free_address()?, free_address()?],
-    };
-    let configuration = place.configuration();
-    std::fs::create_dir_all(&configuration)
-        .with_context(|| format!("making {}", configuration.display()))?;
-    Ok(place)
-}
-
-/// An address on loopback that is free now, below the ports that the kernel gives to clients: the
-/// target comes back to it after every restart.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 18_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Two programs at the same time should not try the same ones.
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or(0);
-    for _ in 0..COUNT {
-        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = FIRST + (start.wrapping_add(offset) % COUNT);
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    anyhow::bail!("no port is free on loopback")
 }

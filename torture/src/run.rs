@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use crate::dice::Dice;
-use crate::fault::Fault;
+use crate::fault::{Card, Fault, Needs};
 use crate::ledger::Account;
 use crate::plan::{self, Strike};
 use crate::round::Round;
@@ -67,7 +67,7 @@ pub(crate) fn alone(
     fault: &'static dyn Fault,
     strikes: Option<usize>,
 ) -> Vec<Assignment> {
-    let rhythm = fault.rhythm();
+    let Card { name, rhythm, .. } = fault.card();
     let mut left = strikes.unwrap_or(rhythm.brief);
     let mut dice = Dice::of_purpose(seed, "alone");
     let mut rounds = Vec::new();
@@ -75,9 +75,9 @@ pub(crate) fn alone(
         let count = left.min(MOST_STRIKES);
         left -= count;
         rounds.push(Assignment {
-            name: fault.name().to_owned(),
+            name: name.to_owned(),
             faults: vec![fault],
-            plan: plan::alone(dice.number(), fault.name(), &rhythm, count),
+            plan: plan::alone(dice.number(), name, &rhythm, count),
             skips_late: false,
         });
     }
@@ -93,7 +93,8 @@ pub(crate) fn mixed(
 ) -> Vec<Assignment> {
     let rhythms: Vec<_> = faults
         .iter()
-        .map(|fault| (fault.name(), fault.rhythm()))
+        .map(|fault| fault.card())
+        .map(|card| (card.name, card.rhythm))
         .collect();
     let mut dice = Dice::of_purpose(seed, name);
     let mut left = time;
@@ -160,7 +161,7 @@ async fn attempt(
     let target = if assignment
         .faults
         .iter()
-        .any(|fault| fault.is_for_clusters())
+        .any(|fault| fault.card().needs == Needs::Cluster)
     {
         target.in_cluster(folder).await?
     } else {
@@ -186,7 +187,7 @@ async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()
     let turns: BTreeMap<&str, Mutex<()>> = assignment
         .faults
         .iter()
-        .map(|fault| (fault.name(), Mutex::default()))
+        .map(|fault| (fault.card().name, Mutex::default()))
         .collect();
     let turns = &turns;
     let mut running = FuturesUnordered::new();
@@ -194,7 +195,7 @@ async fn strike_all(round: &Round, assignment: &Assignment) -> anyhow::Result<()
         let Some(fault) = assignment
             .faults
             .iter()
-            .find(|fault| fault.name() == strike.fault)
+            .find(|fault| fault.card().name == strike.fault)
         else {
             continue;
         };

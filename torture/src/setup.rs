@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::destination::Role;
+use crate::fault::Outage;
+use crate::mount::Mount;
 
 /// Everything about a round that is decided before it begins.
 #[derive(Clone, Debug)]
@@ -19,6 +22,10 @@ pub(crate) struct Setup {
     pub(crate) preload: Vec<PathBuf>,
     /// Further arguments of the target.
     pub(crate) arguments: Vec<String>,
+    /// What it takes to cut the power of the first process; only where a fault does so.
+    pub(crate) outage: Option<Arc<Outage>>,
+    /// File systems that are there for the round.
+    pub(crate) mounts: Vec<Arc<Mount>>,
     /// How many processes of the target.
     pub(crate) replicas: usize,
     /// Events per second, of all lanes together.
@@ -36,6 +43,8 @@ impl Setup {
             environment: Vec::new(),
             preload: Vec::new(),
             arguments: Vec::new(),
+            outage: None,
+            mounts: Vec::new(),
             replicas: 1,
             rate: 200,
             lanes: 16,

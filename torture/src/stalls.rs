@@ -1,7 +1,6 @@
 //! Notices when this program did not run for a while, because the machine was busy or stood still.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often it looks at the clock.
@@ -11,32 +10,73 @@ const BEAT: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_millis(500);
 
 /// The sum of all stalls since the watch began.
-pub(crate) struct Stalls(Arc<AtomicU64>);
+pub(crate) struct Stalls(Arc<Mutex<Pulse>>);
+
+struct Pulse {
+    last: Instant,
+    sum: Duration,
+}
+
+impl Pulse {
+    /// The sum, with the stall that may be there since the last beat.
+    fn total(&self, now: Instant) -> Duration {
+        let late = now
+            .saturating_duration_since(self.last)
+            .saturating_sub(BEAT);
+        self.sum + if late > LATE { late } else { Duration::ZERO }
+    }
+}
 
 impl Stalls {
     /// Begins to watch; the watch ends with the value.
     pub(crate) fn watch() -> Self {
-        let sum = Arc::new(AtomicU64::new(0));
-        let weak = Arc::downgrade(&sum);
+        let stalls = Self(Arc::new(Mutex::new(Pulse {
+            last: Instant::now(),
+            sum: Duration::ZERO,
+        })));
+        let weak = Arc::downgrade(&stalls.0);
         tokio::spawn(async move {
             loop {
-                let before = Instant::now();
                 tokio::time::sleep(BEAT).await;
-                let late = before.elapsed().saturating_sub(BEAT);
-                let Some(sum) = weak.upgrade() else {
+                let Some(pulse) = weak.upgrade() else {
                     return;
                 };
-                if late > LATE {
-                    let millis = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
-                    sum.fetch_add(millis, Ordering::Relaxed);
-                }
+                let mut pulse = lock(&pulse);
+                let now = Instant::now();
+                (pulse.sum, pulse.last) = (pulse.total(now), now);
             }
         });
-        Self(sum)
+        stalls
     }
 
-    /// The sum.
+    /// The sum. Whoever wakes up first after a stall knows of it, too.
     pub(crate) fn total(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        lock(&self.0).total(Instant::now())
+    }
+}
+
+fn lock(pulse: &Mutex<Pulse>) -> MutexGuard<'_, Pulse> {
+    pulse.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_counts_before_and_after_the_beat_that_comes_late() {
+        let begin = Instant::now();
+        let mut pulse = Pulse {
+            last: begin,
+            sum: Duration::ZERO,
+        };
+        assert_eq!(
+            pulse.total(begin + Duration::from_millis(590)),
+            Duration::ZERO
+        );
+        let late = begin + Duration::from_secs(10);
+        assert_eq!(pulse.total(late), Duration::from_millis(9_900));
+        (pulse.sum, pulse.last) = (pulse.total(late), late);
+        assert_eq!(pulse.total(late + BEAT), Duration::from_millis(9_900));
     }
 }

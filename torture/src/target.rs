@@ -7,7 +7,6 @@ pub(crate) mod alertmanager;
 pub(crate) mod controller;
 pub(crate) mod fanfare;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,9 @@ use crate::client;
 use crate::destination::Role;
 use crate::door::Door;
 use crate::ledger::Settled;
+use crate::place::Place;
 use crate::process::Process;
+use crate::stalls::Stalls;
 use crate::stamp::Stamp;
 
 /// How long a target may take to become ready before that is an error.
@@ -62,31 +63,6 @@ pub(crate) struct Route {
     pub(crate) authority: Option<String>,
     /// Longest attempt.
     pub(crate) timeout: Duration,
-}
-
-/// Folder and ports of one process of a target; the same over all its restarts.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// Everything of it on disk.
-    pub(crate) folder: PathBuf,
-    /// Where it takes events.
-    pub(crate) events: SocketAddr,
-    /// Where it says whether it is ready.
-    pub(crate) health: SocketAddr,
-    /// For whatever else it listens on.
-    pub(crate) other: [SocketAddr; 2],
-}
-
-impl Place {
-    /// The folder for what the process stores.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    /// The folder for its configuration.
-    pub(crate) fn configuration(&self) -> PathBuf {
-        self.folder.join("config")
-    }
 }
 
 /// A request with an event in it.
@@ -188,28 +164,33 @@ pub(crate) async fn is_ready(target: &dyn Target, place: &Place) -> bool {
 }
 
 /// Starts a process and waits until it is ready. One that ends instead of becoming ready is a restart
-/// loop, and an error.
+/// loop, and an error. So is another program on one of its ports, whose answers would pass for its own.
 pub(crate) async fn start(
     target: &dyn Target,
     place: &Place,
     command: Command,
 ) -> anyhow::Result<Process> {
+    place.expect_silence()?;
+    let stalls = Stalls::watch();
     let mut process = Process::start(command, &place.folder.join("log"))?;
-    while !is_ready(target, place).await {
+    loop {
+        let is_ready = is_ready(target, place).await;
         if let Some(status) = process.ended()? {
             anyhow::bail!(
                 "it does not start any more, it ends with {status}: {}",
                 process.last_words()
             );
         }
+        if is_ready {
+            return Ok(process);
+        }
         anyhow::ensure!(
-            process.started().elapsed() < START,
+            process.started().elapsed() < START + stalls.total(),
             "it was not ready after {START:?}: {}",
             process.last_words()
         );
         tokio::time::sleep(LOOK).await;
     }
-    Ok(process)
 }
 
 /// What a binary says when asked for its version; the first line.
@@ -239,4 +220,26 @@ pub(crate) fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     let beside = folder.join(".being-written");
     std::fs::write(&beside, text)?;
     std::fs::rename(&beside, path).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::{Answer, HttpSink};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stranger_that_says_it_is_ready_does_not_pass_for_the_target() {
+        let folder = tempfile::tempdir().unwrap();
+        // It ends at once, whatever it is told.
+        let target = fanfare::Fanfare::find(Some(Path::new("/bin/true"))).unwrap();
+        let stranger = HttpSink::start().await;
+        stranger.answer(Answer::status(200));
+        let mut place = Place::make(&target, folder.path().to_owned()).unwrap();
+        place.health = stranger.address();
+        assert!(is_ready(&target, &place).await);
+        let started = start(&target, &place, target.command(&place)).await;
+        let error = started.err().unwrap().to_string();
+        assert!(error.contains("used by another program"), "{error}");
+    }
 }

@@ -14,6 +14,7 @@
 pub mod alertmanager;
 pub mod certificates;
 pub mod clock;
+pub mod conditions;
 pub mod control_plane;
 pub mod corpus;
 pub mod exchange;
@@ -31,6 +32,7 @@ pub mod yaml;
 pub use alertmanager::Alertmanager;
 pub use certificates::{Authority, Pair};
 pub use clock::MovableClock;
+pub use conditions::Conditions;
 pub use control_plane::ControlPlane;
 pub use exchange::{ScriptedResponse, ScriptedTransport, SentRequest};
 pub use http_proxy::HttpProxy;

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Needs, Work};
 use crate::dice::Dice;
 use crate::door::State;
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::target::controller;
+use anyhow::Context as _;
 
 /// A sort of trouble.
 pub(crate) struct ApiServer {
@@ -44,31 +42,16 @@ pub(crate) static ALL: [ApiServer; 4] = [
 ];
 
 impl Fault for ApiServer {
-    fn name(&self) -> &'static str {
-        self.name
+    fn card(&self) -> Card {
+        Card::new(
+            self.name,
+            self.about,
+            Rhythm::millis(500..1500, 1000..4000, 2),
+        )
+        .needs(Needs::Cluster)
     }
 
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(500..1500, 1000..4000, 2)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        super::fits_cluster(target)
-    }
-
-    fn is_for_clusters(&self) -> bool {
-        true
-    }
-
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut dice = strike.dice();
             let door = round.target.door().context("there is no API server")?;
@@ -103,29 +86,15 @@ const SUCCESSION: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Fault for LeaderKilled {
-    fn name(&self) -> &'static str {
-        "leader-killed"
-    }
-
-    fn about(&self) -> &'static str {
-        "cluster mode: of two replicas the one that leads is killed; the other one takes over"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(4000..6000, 200..1500, 1)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        super::fits_cluster(target)
-    }
-
-    fn is_for_clusters(&self) -> bool {
-        true
-    }
-
-    fn mixes(&self) -> bool {
+    fn card(&self) -> Card {
+        Card::new(
+            "leader-killed",
+            "cluster mode: of two replicas the one that leads is killed; the other one takes over",
+            Rhythm::millis(4000..6000, 200..1500, 1),
+        )
+        .needs(Needs::Cluster)
         // Nobody leads while the API server is away.
-        false
+        .alone()
     }
 
     fn prepare(&self, setup: &mut crate::setup::Setup) -> anyhow::Result<()> {
@@ -133,11 +102,7 @@ impl Fault for LeaderKilled {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let Some(leader) = wait_for_leader(round, None).await else {
                 round.note("nobody led when the leader was to be killed");

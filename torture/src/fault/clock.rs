@@ -7,15 +7,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Needs, Work};
 use crate::compiler;
 use crate::destination::{Mode, Role};
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::setup::Setup;
+use anyhow::Context as _;
 
 const SOURCE: &str = include_str!("../../shim/clock.c");
 
@@ -45,27 +43,13 @@ fn set(file: &Path, seconds: i64) -> anyhow::Result<()> {
 }
 
 impl Fault for Clock {
-    fn name(&self) -> &'static str {
-        "clock"
-    }
-
-    fn about(&self) -> &'static str {
-        "the wall clock jumps, by seconds up to two hours, forth and back"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(500..1500, 1500..3500, 4)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        if target == "alertmanager" {
-            return Err(
-                "programs in Go ask the kernel for the time, not the C library, so the library \
-                 that moves the clock is not asked"
-                    .to_owned(),
-            );
-        }
-        compiler::is_there()
+    fn card(&self) -> Card {
+        Card::new(
+            "clock",
+            "the wall clock jumps, by seconds up to two hours, forth and back",
+            Rhythm::millis(500..1500, 1500..3500, 4),
+        )
+        .needs(Needs::Clock)
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -78,11 +62,7 @@ impl Fault for Clock {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut dice = strike.dice();
             let jump = dice.pick(&JUMPS).copied().unwrap_or(3600);

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Work};
 use crate::destination::Role;
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
@@ -14,16 +12,12 @@ use crate::setup::Setup;
 pub(crate) struct Configuration;
 
 impl Fault for Configuration {
-    fn name(&self) -> &'static str {
-        "configuration"
-    }
-
-    fn about(&self) -> &'static str {
-        "addresses and timeouts of all destinations change many times a second under load"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(300..1000, 1500..3500, 2)
+    fn card(&self) -> Card {
+        Card::new(
+            "configuration",
+            "addresses and timeouts of all destinations change many times a second under load",
+            Rhythm::millis(300..1000, 1500..3500, 2),
+        )
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -31,11 +25,7 @@ impl Fault for Configuration {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut dice = strike.dice();
             let begun = Instant::now();
@@ -61,7 +51,7 @@ impl Fault for Configuration {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             round.complain_if_late();
             Ok(())

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Work};
 use crate::destination::{Mode, Role};
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
@@ -29,20 +27,13 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) struct DeadDestination;
 
 impl Fault for DeadDestination {
-    fn name(&self) -> &'static str {
-        "dead-destination"
-    }
-
-    fn about(&self) -> &'static str {
-        "10,000 events queue up for a destination that is dead; it comes back: in order, no herd, no bloat"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(200..500, 500..1000, 1)
-    }
-
-    fn mixes(&self) -> bool {
-        false
+    fn card(&self) -> Card {
+        Card::new(
+            "dead-destination",
+            "10,000 events queue up for a destination that is dead; it comes back: no herd, no bloat",
+            Rhythm::millis(200..500, 500..1000, 1),
+        )
+        .alone()
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -52,7 +43,7 @@ impl Fault for DeadDestination {
         Ok(())
     }
 
-    fn strike<'a>(&'a self, round: &'a Round, _: &'a Strike) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, _: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let Some(victim) = round.destination(Role::Victim) else {
                 return Ok(());

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::compiler;
 use crate::plan::Strike;
 use crate::power::record;
 use crate::power::recording::DATA;
@@ -11,8 +10,6 @@ use crate::round::Round;
 use crate::setup::Setup;
 use crate::shim::{Control, Shim};
 
-/// The library, in the folder of a round.
-const LIBRARY: &str = "disk.so";
 const CONTROL: &str = "control";
 const RECORD: &str = "record";
 
@@ -22,26 +19,14 @@ const HEALING: Duration = Duration::from_secs(30);
 /// Between two looks at it.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// The faults fit targets that say that they survive them, where the shim can be built.
-pub(super) fn fits(target: &str) -> Result<(), String> {
-    if target != "fanfare" {
-        return Err(format!("{target} promises nothing about its disk"));
-    }
-    compiler::is_there()
-}
-
 /// The folder that is watched: the data of the first process. It is there before the process, as a
 /// mounted volume is.
 pub(super) fn watched(folder: &Path) -> PathBuf {
     folder.join("replica-0").join(DATA)
 }
 
-/// Has the shim loaded into the target's process; once, however many faults ask.
-pub(super) fn attach(setup: &mut Setup) -> anyhow::Result<()> {
-    let library = setup.folder.join(LIBRARY);
-    if setup.preload.contains(&library) {
-        return Ok(());
-    }
+/// Has the shim loaded into the target's process.
+fn attach(setup: &mut Setup) -> anyhow::Result<()> {
     let watched = watched(&setup.folder);
     std::fs::create_dir_all(&watched)?;
     let control = Control::create(&setup.folder.join(CONTROL))?;
@@ -56,19 +41,14 @@ pub(super) fn attach(setup: &mut Setup) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has everything recorded, too.
-pub(super) fn attach_record(setup: &mut Setup) -> anyhow::Result<()> {
+/// Has everything recorded, too; says where.
+pub(super) fn attach_record(setup: &mut Setup) -> anyhow::Result<PathBuf> {
     attach(setup)?;
     let record = setup.folder.join(RECORD);
     std::fs::create_dir_all(&record)?;
-    let variable = (record::VARIABLE.to_owned(), record.into());
+    let variable = (record::VARIABLE.to_owned(), record.clone().into());
     setup.environment.push(variable);
-    Ok(())
-}
-
-/// Where it is recorded.
-pub(super) fn record_of(round: &Round) -> PathBuf {
-    round.setup.folder.join(RECORD)
+    Ok(record)
 }
 
 /// What the shim of a round is told.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Work};
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::setup::Setup;
@@ -13,16 +11,12 @@ use crate::setup::Setup;
 pub(crate) struct Kill;
 
 impl Fault for Kill {
-    fn name(&self) -> &'static str {
-        "kill"
-    }
-
-    fn about(&self) -> &'static str {
-        "kill -9 at random moments under load, then a new start"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(20..300, 5..250, 50)
+    fn card(&self) -> Card {
+        Card::new(
+            "kill",
+            "kill -9 at random moments under load, then a new start",
+            Rhythm::millis(20..300, 5..250, 50),
+        )
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -31,11 +25,7 @@ impl Fault for Kill {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut dice = strike.dice();
             let number = usize::try_from(dice.below(round.replicas() as u64)).unwrap_or(0);

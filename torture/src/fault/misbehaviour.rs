@@ -3,9 +3,7 @@
 //! Only the destination that misbehaves may be late. The steady one, which gets the same events, must
 //! not notice.
 
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Work};
 use crate::destination::{Mode, Role};
 use crate::dice::Dice;
 use crate::plan::{Rhythm, Strike};
@@ -94,16 +92,12 @@ pub(crate) static ALL: [Misbehaviour; 11] = [
 ];
 
 impl Fault for Misbehaviour {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(300..1500, 500..3000, 2)
+    fn card(&self) -> Card {
+        Card::new(
+            self.name,
+            self.about,
+            Rhythm::millis(300..1500, 500..3000, 2),
+        )
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -111,11 +105,7 @@ impl Fault for Misbehaviour {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             if let Some(destination) = round.destination(self.role) {
                 let mode = (self.mode)(&mut strike.dice());
@@ -125,7 +115,7 @@ impl Fault for Misbehaviour {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             round.complain_if_late();
             Ok(())

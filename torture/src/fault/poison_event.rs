@@ -1,13 +1,11 @@
 //! Events that are none, or that are meant to hurt.
 
-use bytes::Bytes;
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Work};
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
+use bytes::Bytes;
 
 /// A body and whether it may be accepted; what is an event, however odd, may.
 struct Poison {
@@ -122,23 +120,15 @@ const POISONS: [Poison; 11] = [
 pub(crate) struct PoisonEvent;
 
 impl Fault for PoisonEvent {
-    fn name(&self) -> &'static str {
-        "poison-event"
+    fn card(&self) -> Card {
+        Card::new(
+            "poison-event",
+            "events that are none, or too deep, too large, not text: refused, and nothing else suffers",
+            Rhythm::millis(100..600, 100..400, 6),
+        )
     }
 
-    fn about(&self) -> &'static str {
-        "events that are none, or too deep, too large, not text: refused, and nothing else suffers"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(100..600, 100..400, 6)
-    }
-
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut dice = strike.dice();
             let Some(place) = round.place(0) else {
@@ -176,7 +166,7 @@ impl Fault for PoisonEvent {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             round.complain_if_late();
             Ok(())

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use futures::future::BoxFuture;
 use serde_json::json;
 
-use super::Fault;
+use super::{Card, Fault, Needs, Work};
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::target::fanfare::{NAMESPACE, manifest};
@@ -95,33 +94,16 @@ fn files() -> Vec<(&'static str, String)> {
 }
 
 impl Fault for PoisonObject {
-    fn name(&self) -> &'static str {
-        "poison-object"
+    fn card(&self) -> Card {
+        Card::new(
+            "poison-object",
+            "manifests that nobody can use or read come and go under load",
+            Rhythm::millis(300..1000, 1500..3000, 2),
+        )
+        .needs(Needs::Fanfare("has one file for all of its configuration"))
     }
 
-    fn about(&self) -> &'static str {
-        "manifests that nobody can use or read come and go under load"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(300..1000, 1500..3000, 2)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        if target == "fanfare" {
-            Ok(())
-        } else {
-            Err(format!(
-                "{target} has one file for all of its configuration"
-            ))
-        }
-    }
-
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let Some(place) = round.place(0) else {
                 return Ok(());
@@ -142,7 +124,7 @@ impl Fault for PoisonObject {
         })
     }
 
-    fn judge<'a>(&'a self, round: &'a Round) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn judge<'a>(&'a self, round: &'a Round) -> Work<'a> {
         Box::pin(async move {
             round.complain_if_late();
             Ok(())

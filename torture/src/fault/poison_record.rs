@@ -8,19 +8,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use futures::future::BoxFuture;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::Fault;
+use super::{Card, Fault, Needs, Work};
 use crate::destination::{Mode, Role};
 use crate::dice::Dice;
 use crate::ledger::Settled;
+use crate::place::Place;
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 use crate::setup::Setup;
 use crate::stamp::Stamp;
-use crate::target::Place;
 use crate::target::fanfare::ask;
 
 /// Events spoiled per strike.
@@ -37,24 +36,13 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct PoisonRecord;
 
 impl Fault for PoisonRecord {
-    fn name(&self) -> &'static str {
-        "poison-record"
-    }
-
-    fn about(&self) -> &'static str {
-        "stored events are overwritten while it is stopped: set aside, the rest delivered"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(500..1500, 300..900, 2)
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        if target == "fanfare" {
-            Ok(())
-        } else {
-            Err(format!("{target} keeps no record of single events"))
-        }
+    fn card(&self) -> Card {
+        Card::new(
+            "poison-record",
+            "stored events are overwritten while it is stopped: set aside, the rest delivered",
+            Rhythm::millis(500..1500, 300..900, 2),
+        )
+        .needs(Needs::Fanfare("keeps no record of single events"))
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -62,11 +50,7 @@ impl Fault for PoisonRecord {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let mut dice = strike.dice();
             let Some(victim) = round.destination(Role::Victim) else {

@@ -3,9 +3,7 @@
 //! The target of the round is left alone. What counts is tried on processes of their own: each starts
 //! on what one power cut left, and must deliver everything that was promised before the cut.
 
-use futures::future::BoxFuture;
-
-use super::{Fault, disk};
+use super::{Card, Fault, Needs, Work};
 use crate::plan::{Rhythm, Strike};
 use crate::power::recording::Script;
 use crate::power::run;
@@ -28,32 +26,23 @@ pub(crate) static ALL: [PowerReplay; 2] = [
 ];
 
 impl Fault for PowerReplay {
-    fn name(&self) -> &'static str {
-        if self.is_first {
-            "power-first-start"
+    fn card(&self) -> Card {
+        let (name, about, brief) = if self.is_first {
+            (
+                "power-first-start",
+                "the very first start and some events recorded, the power cut at many moments of it",
+                1,
+            )
         } else {
-            "power-replay"
-        }
-    }
-
-    fn about(&self) -> &'static str {
-        if self.is_first {
-            "the very first start and some events recorded, the power cut at many moments of it"
-        } else {
-            "a run recorded, the power cut at many moments; unsynced writes dropped, kept or torn"
-        }
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(0..1, 0..1, if self.is_first { 1 } else { 2 })
-    }
-
-    fn fits(&self, target: &str) -> Result<(), String> {
-        disk::fits(target)
-    }
-
-    fn mixes(&self) -> bool {
-        false
+            (
+                "power-replay",
+                "a run recorded, the power cut at many moments; unsynced writes dropped, kept or torn",
+                2,
+            )
+        };
+        Card::new(name, about, Rhythm::millis(0..1, 0..1, brief))
+            .needs(Needs::DiskShim)
+            .alone()
     }
 
     fn prepare(&self, setup: &mut Setup) -> anyhow::Result<()> {
@@ -62,11 +51,7 @@ impl Fault for PowerReplay {
         Ok(())
     }
 
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             // One after the other.
             let _turn = round.process(0).await?;

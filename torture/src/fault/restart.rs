@@ -1,8 +1,6 @@
 //! An orderly stop under load, and a new start, as a rolling update does it.
 
-use futures::future::BoxFuture;
-
-use super::Fault;
+use super::{Card, Fault, Work};
 use crate::plan::{Rhythm, Strike};
 use crate::round::Round;
 
@@ -10,23 +8,15 @@ use crate::round::Round;
 pub(crate) struct Restart;
 
 impl Fault for Restart {
-    fn name(&self) -> &'static str {
-        "restart"
+    fn card(&self) -> Card {
+        Card::new(
+            "restart",
+            "SIGTERM under load, a clean end in time, then a new start",
+            Rhythm::millis(300..1500, 20..500, 8),
+        )
     }
 
-    fn about(&self) -> &'static str {
-        "SIGTERM under load, a clean end in time, then a new start"
-    }
-
-    fn rhythm(&self) -> Rhythm {
-        Rhythm::millis(300..1500, 20..500, 8)
-    }
-
-    fn strike<'a>(
-        &'a self,
-        round: &'a Round,
-        strike: &'a Strike,
-    ) -> BoxFuture<'a, anyhow::Result<()>> {
+    fn strike<'a>(&'a self, round: &'a Round, strike: &'a Strike) -> Work<'a> {
         Box::pin(async move {
             let number = strike.dice().below(round.replicas() as u64);
             let mut replica = round.process(usize::try_from(number).unwrap_or(0)).await?;

@@ -25,7 +25,7 @@ pub(crate) const DESTINATIONS: [Role; 2] = [Role::Steady, Role::Victim];
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Between two tries to send the same event.
-const AGAIN: Duration = Duration::from_millis(10);
+pub(crate) const AGAIN: Duration = Duration::from_millis(10);
 
 /// What was promised and settled so far, by moments of a record.
 pub(crate) struct History {
@@ -101,12 +101,12 @@ pub(crate) async fn destinations(history: &Arc<History>, seed: u64) -> Vec<HttpS
     sinks
 }
 
-/// What the target is told about destinations.
-pub(crate) fn routes(sinks: &[HttpSink]) -> Vec<Route> {
+/// What the target is told about destinations, all of which are asked at this path.
+pub(crate) fn routes(sinks: &[HttpSink], path: &str) -> Vec<Route> {
     let both = DESTINATIONS.iter().zip(sinks);
     both.map(|(role, sink)| Route {
         role: *role,
-        url: sink.url("/hook"),
+        url: sink.url(path),
         authority: None,
         timeout: ATTEMPT,
     })

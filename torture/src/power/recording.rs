@@ -14,13 +14,16 @@ use super::load::{self, History, LANES};
 use super::promises::Promises;
 use super::record::{self, Recorded};
 use crate::dice::Dice;
+use crate::place::Place;
 use crate::process::Process;
-use crate::round;
 use crate::shim::{Action, Control, Errno, Operation, Rule, Shim};
-use crate::target::{self, Place, Target};
+use crate::target::{self, Target};
 
 /// How long all events may take.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Recordings until one of them shows everything.
+const TRIES: u32 = 3;
 
 /// The part of a target's folder that is recorded.
 pub(crate) const DATA: &str = "data";
@@ -54,7 +57,27 @@ pub(crate) async fn record(
     script: &Script,
     folder: &Path,
 ) -> anyhow::Result<Recording> {
-    let place = round::place(&**target, folder.join("recorded"))?;
+    for number in 1.. {
+        let folder = folder.join(format!("recording-{number}"));
+        std::fs::create_dir_all(&folder)?;
+        let (recording, is_whole) = attempt(target, script, &folder).await?;
+        match is_whole {
+            Ok(()) => return Ok(recording),
+            // A kill in the middle of a call leaves a record of what did not happen.
+            Err(_) if script.kills > 0 && number < TRIES => {}
+            Err(error) => return Err(error),
+        }
+    }
+    anyhow::bail!("never recorded")
+}
+
+/// Records a run, and says whether the record shows everything.
+async fn attempt(
+    target: &Arc<dyn Target>,
+    script: &Script,
+    folder: &Path,
+) -> anyhow::Result<(Recording, anyhow::Result<()>)> {
+    let place = Place::make(&**target, folder.join("recorded"))?;
     let record = folder.join("record");
     std::fs::create_dir_all(&record)?;
     let control = Control::create(&folder.join("control"))?;
@@ -69,11 +92,11 @@ pub(crate) async fn record(
     };
     let history = Arc::new(History::new(record.clone()));
     let sinks = load::destinations(&history, script.seed).await;
-    target.configure(&host.place, &load::routes(&sinks))?;
+    target.configure(&host.place, &load::routes(&sinks, "/hook"))?;
     if !script.is_first {
         let command = target.command(&host.place);
-        let mut process = target::start(&**target, &host.place, command).await?;
-        process.terminate(target.longest_stop()).await?;
+        let process = target::start(&**target, &host.place, command).await?;
+        host.stop(process).await?;
     }
     let start = Disk::of_folder(&host.place.folder, Some(DATA))?;
 
@@ -95,25 +118,26 @@ pub(crate) async fn record(
         anyhow::Ok(())
     };
     let both = async { tokio::try_join!(sent, disturb(&host, process, script, &control)) };
-    let ((), mut process) = tokio::time::timeout(PATIENCE, both)
+    let ((), process) = tokio::time::timeout(PATIENCE, both)
         .await
         .context("the events are not all accepted")??;
     control.clear(0)?;
-    process.terminate(target.longest_stop()).await?;
+    host.stop(process).await?;
 
     let recorded = record::read(&record)?;
     let mut end = start.clone();
-    for entry in &recorded {
-        end.apply(&entry.change)?;
-    }
-    image::compare(&end, &host.place.folder, Some(DATA))?;
+    let is_whole = recorded
+        .iter()
+        .try_for_each(|entry| end.apply(&entry.change))
+        .and_then(|()| image::compare(&end, &host.place.folder, Some(DATA)));
     history.check()?;
     let promises = history.promises().clone();
-    Ok(Recording {
+    let recording = Recording {
         start,
         recorded,
         promises,
-    })
+    };
+    Ok((recording, is_whole))
 }
 
 /// Where the recorded process runs.
@@ -128,6 +152,16 @@ impl Host {
         let mut command: Command = self.target.command(&self.place);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         target::start(&*self.target, &self.place, command).await
+    }
+
+    async fn stop(&self, mut process: Process) -> anyhow::Result<()> {
+        let status = process.terminate(self.target.longest_stop()).await?;
+        anyhow::ensure!(
+            status.success(),
+            "the recorded process ended with {status}: {}",
+            process.last_words()
+        );
+        Ok(())
     }
 }
 

@@ -2,24 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use testkit::{Answer, HttpSink};
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 
 use super::disk::Image;
 use super::image;
-use super::load::{self, DESTINATIONS};
+use super::load::{self, AGAIN, DESTINATIONS};
 use super::promises::Notification;
 use super::recording::DATA;
+use crate::place::Place;
 use crate::process::Process;
-use crate::round;
+use crate::stalls::Stalls;
 use crate::stamp::Stamp;
-use crate::target::{self, Place, Reply, Target};
+use crate::target::{self, Reply, Target};
 
-/// How long everything that is owed may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two looks at the clock while nothing arrives.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The event that every trial sends, after all others of its lane.
 const FRESH: Stamp = Stamp {
@@ -31,40 +32,42 @@ const FRESH: Stamp = Stamp {
 pub(crate) struct Stand {
     target: Arc<dyn Target>,
     place: Place,
-    arrivals: Arc<Mutex<Vec<Notification>>>,
-    arrived: watch::Receiver<usize>,
+    /// How many trials there were. Each has a path of its own at the destinations: what a process had
+    /// sent when it was killed may be read after its trial.
+    trials: usize,
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
     sinks: Vec<HttpSink>,
+    stalls: Stalls,
 }
+
+/// Something that arrived: at which path, and what.
+type Arrival = (String, Notification);
 
 impl Stand {
     /// Sets one up in a folder.
     pub(crate) async fn new(target: &Arc<dyn Target>, folder: PathBuf) -> anyhow::Result<Self> {
-        let place = round::place(&**target, folder)?;
-        let arrivals: Arc<Mutex<Vec<Notification>>> = Arc::default();
-        let (told, arrived) = watch::channel(0);
+        let (sender, arrivals) = mpsc::unbounded_channel();
         let mut sinks = Vec::new();
         for number in 0..DESTINATIONS.len() {
             let sink = HttpSink::start().await;
             sink.keep_nothing();
-            let (kept, told) = (Arc::clone(&arrivals), told.clone());
+            let sender = sender.clone();
             sink.answer_by(move |request| {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let stamps = Stamp::find_all(&request.body);
-                kept.extend(stamps.into_iter().map(|stamp| (number, stamp)));
-                let count = kept.len();
-                drop(kept);
-                told.send_replace(count);
+                for stamp in Stamp::find_all(&request.body) {
+                    // Nobody listens only when the stand is gone.
+                    let _ = sender.send((request.target.clone(), (number, stamp)));
+                }
                 Answer::status(200)
             });
             sinks.push(sink);
         }
-        target.configure(&place, &load::routes(&sinks))?;
         Ok(Self {
             target: Arc::clone(target),
-            place,
+            place: Place::make(&**target, folder)?,
+            trials: 0,
             arrivals,
-            arrived,
             sinks,
+            stalls: Stalls::watch(),
         })
     }
 
@@ -79,98 +82,156 @@ impl Stand {
             std::fs::remove_dir_all(&data)?;
         }
         image::write(image, &self.place.folder)?;
-        self.hear_out().await;
-        self.arrivals().clear();
+        self.trials += 1;
+        let mut trial = Trial {
+            path: format!("/trial-{}", self.trials),
+            missing: owed.clone(),
+            order: Order::default(),
+        };
+        let fresh = (0..DESTINATIONS.len()).map(|destination| (destination, FRESH));
+        trial.missing.extend(fresh);
+        let routes = load::routes(&self.sinks, &trial.path);
+        self.target.configure(&self.place, &routes)?;
         // What it says about former images is of no interest.
         std::fs::write(self.place.folder.join("log"), "")?;
         let command = self.target.command(&self.place);
         let mut process = target::start(&*self.target, &self.place, command).await?;
-        let tried = self.try_process(&mut process, owed).await;
+        let tried = self.try_process(&mut process, &mut trial).await;
         // The next one wants its ports.
         process.kill().await?;
         tried?;
-        self.check_order()
-    }
-
-    /// Waits for what the process of the trial before had sent when it was killed: it would look like
-    /// something that this one sends.
-    async fn hear_out(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.sinks.iter().any(|sink| sink.connections().open > 0) && Instant::now() < deadline
-        {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            trial.take(arrival)?;
         }
+        Ok(())
     }
 
     async fn try_process(
         &mut self,
         process: &mut Process,
-        owed: &BTreeSet<Notification>,
+        trial: &mut Trial,
     ) -> anyhow::Result<()> {
-        let status = load::post(&*self.target, self.place.events, &mut None, FRESH).await;
-        let reply = status.map(|status| self.target.reply(status));
-        anyhow::ensure!(
-            reply == Some(Reply::Accepted),
-            "a new event is answered with {status:?}"
-        );
-        let mut wanted = owed.clone();
-        wanted.extend((0..DESTINATIONS.len()).map(|destination| (destination, FRESH)));
-        let missing = self.wait_for(&wanted).await;
-        if let Some(status) = process.ended()? {
-            anyhow::bail!("it ended ({status}): {}", process.last_words());
-        }
-        if !missing.is_empty() {
-            let some: Vec<String> = missing
-                .iter()
-                .take(5)
-                .map(|(destination, stamp)| format!("{stamp} to destination {destination}"))
-                .collect();
-            anyhow::bail!(
-                "{} of {} promised notifications never came: {}; log: {}",
-                missing.len(),
-                wanted.len(),
-                some.join(", "),
-                process.last_words()
-            );
-        }
-        Ok(())
-    }
-
-    fn arrivals(&self) -> MutexGuard<'_, Vec<Notification>> {
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until all came; what did not.
-    async fn wait_for(&mut self, wanted: &BTreeSet<Notification>) -> BTreeSet<Notification> {
-        let arrivals = Arc::clone(&self.arrivals);
-        let all_came = self.arrived.wait_for(|count| {
-            if *count < wanted.len() {
-                return false;
+        let (begun, stalled) = (Instant::now(), self.stalls.total());
+        let patience = self.target.patience();
+        let mut is_accepted = false;
+        while !is_accepted || !trial.missing.is_empty() {
+            let mut status = None;
+            if !is_accepted {
+                status = load::post(&*self.target, self.place.events, &mut None, FRESH).await;
+                match status.map(|status| self.target.reply(status)) {
+                    Some(Reply::Accepted) => is_accepted = true,
+                    Some(Reply::Refused) => {
+                        anyhow::bail!("a new event is answered with {status:?}")
+                    }
+                    Some(Reply::Later) | None => tokio::time::sleep(AGAIN).await,
+                }
             }
-            let arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-            let came: BTreeSet<&Notification> = arrivals.iter().collect();
-            wanted
-                .iter()
-                .all(|notification| came.contains(notification))
-        });
-        // What is missing is seen below.
-        let _ = tokio::time::timeout(PATIENCE, all_came).await;
-        let came: BTreeSet<Notification> = self.arrivals().iter().copied().collect();
-        wanted.difference(&came).copied().collect()
-    }
-
-    /// Repeats are allowed, since an outcome can be lost; disorder is not.
-    fn check_order(&self) -> anyhow::Result<()> {
-        let mut highest: BTreeMap<(usize, u32), u64> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for (destination, stamp) in self.arrivals().iter() {
-            let highest = highest.entry((*destination, stamp.lane)).or_default();
-            anyhow::ensure!(
-                !seen.insert((*destination, *stamp)) || stamp.number >= *highest,
-                "{stamp} came first after event {highest} of its lane"
-            );
-            *highest = stamp.number.max(*highest);
+            if let Some(status) = process.ended()? {
+                anyhow::bail!("it ended ({status}): {}", process.last_words());
+            }
+            // Time in which this program stood still does not count.
+            if begun.elapsed() > patience + self.stalls.total().saturating_sub(stalled) {
+                anyhow::ensure!(
+                    is_accepted,
+                    "a new event is answered with {status:?} for {patience:?}; log: {}",
+                    process.last_words()
+                );
+                anyhow::bail!("{}; log: {}", trial.complaint(), process.last_words());
+            }
+            if is_accepted
+                && let Ok(arrival) = tokio::time::timeout(LOOK, self.arrivals.recv()).await
+            {
+                let arrival =
+                    arrival.ok_or_else(|| anyhow::anyhow!("the destinations are gone"))?;
+                trial.take(arrival)?;
+            }
         }
         Ok(())
+    }
+}
+
+/// What one process must do.
+struct Trial {
+    path: String,
+    missing: BTreeSet<Notification>,
+    order: Order,
+}
+
+impl Trial {
+    fn take(&mut self, (path, notification): Arrival) -> anyhow::Result<()> {
+        if path != self.path {
+            return Ok(());
+        }
+        self.missing.remove(&notification);
+        self.order.check(notification)
+    }
+
+    fn complaint(&self) -> String {
+        let some: Vec<String> = self
+            .missing
+            .iter()
+            .take(5)
+            .map(|(destination, stamp)| format!("{stamp} to destination {destination}"))
+            .collect();
+        format!(
+            "{} promised notifications never came: {}",
+            self.missing.len(),
+            some.join(", ")
+        )
+    }
+}
+
+/// What came so far. Repeats are allowed, since an outcome can be lost; disorder is not.
+#[derive(Default)]
+struct Order {
+    highest: BTreeMap<(usize, u32), u64>,
+    seen: BTreeSet<Notification>,
+}
+
+impl Order {
+    fn check(&mut self, (destination, stamp): Notification) -> anyhow::Result<()> {
+        let highest = self.highest.entry((destination, stamp.lane)).or_default();
+        anyhow::ensure!(
+            !self.seen.insert((destination, stamp)) || stamp.number >= *highest,
+            "{stamp} came first after event {highest} of its lane"
+        );
+        *highest = stamp.number.max(*highest);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: u64) -> Stamp {
+        Stamp { lane: 1, number }
+    }
+
+    #[test]
+    fn what_the_process_of_another_trial_sent_counts_for_nothing() {
+        let mut trial = Trial {
+            path: "/trial-2".to_owned(),
+            missing: BTreeSet::from([(0, event(1)), (1, event(1))]),
+            order: Order::default(),
+        };
+        trial.take(("/trial-1".to_owned(), (0, event(1)))).unwrap();
+        trial.take(("/trial-1".to_owned(), (1, event(9)))).unwrap();
+        assert_eq!(trial.missing.len(), 2);
+        trial.take(("/trial-2".to_owned(), (1, event(1)))).unwrap();
+        let complaint = trial.complaint();
+        assert!(complaint.starts_with("1 promised"), "{complaint}");
+        assert!(complaint.ends_with("to destination 0"), "{complaint}");
+    }
+
+    #[test]
+    fn a_repeat_is_no_disorder_and_a_late_first_one_is() {
+        let mut order = Order::default();
+        for number in [1, 2, 1, 2, 4] {
+            order.check((0, event(number))).unwrap();
+        }
+        // Another destination, another order.
+        order.check((1, event(3))).unwrap();
+        assert!(order.check((0, event(3))).is_err());
     }
 }

@@ -18,9 +18,10 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::{Outgoing, Place, Promise, Reply, Route, Target};
+use super::{Outgoing, Promise, Reply, Route, Target};
 use crate::client::Client;
 use crate::destination::Role;
+use crate::place::Place;
 use crate::stamp::Stamp;
 
 /// Names of the binary: Debian's and upstream's.
@@ -203,13 +204,7 @@ mod tests {
 
     #[test]
     fn every_route_is_a_receiver_that_gets_everything() {
-        let address = "127.0.0.1:1".parse().unwrap();
-        let place = Place {
-            folder: PathBuf::from("/place"),
-            events: address,
-            health: address,
-            other: [address; 2],
-        };
+        let place = Place::claim(PathBuf::from("/place"), true).unwrap();
         let route = |role, authority: Option<&str>| Route {
             role,
             url: format!("https://127.0.0.1:1/{}", Role::name(role)),

@@ -11,10 +11,11 @@ use testkit::control_plane::{Assets, Namespace};
 use tokio::process::Command;
 
 use super::fanfare::{Fanfare, manifests};
-use super::{Outgoing, Place, Promise, Reply, Route, Target};
+use super::{Outgoing, Promise, Reply, Route, Target};
 use crate::client;
 use crate::door::Door;
 use crate::ledger::Settled;
+use crate::place::Place;
 use crate::stamp::Stamp;
 
 /// Definitions of our objects.

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::controller::Controller;
-use super::{Outgoing, Place, Promise, Reply, Route, Target};
+use super::{Outgoing, Promise, Reply, Route, Target};
 use crate::client::Client;
 use crate::destination::Role;
 use crate::ledger::Settled;
+use crate::place::Place;
 use crate::stamp::Stamp;
 
 /// Namespace of all objects that send events, and of the others where there is no cluster.
