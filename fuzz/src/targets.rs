@@ -2,9 +2,12 @@
 
 mod address;
 mod answer;
+mod arrivals;
 mod cel;
+mod command;
 mod duration;
 mod event;
+mod kept;
 mod manifest;
 mod objects;
 mod oidc;
@@ -14,6 +17,7 @@ mod records;
 mod regex;
 mod render;
 mod secret;
+mod stores;
 mod stream;
 mod webhook;
 
@@ -40,6 +44,9 @@ pub(crate) const ALL: &[&Target] = &[
     &objects::TARGET,
     &duration::TARGET,
     &records::TARGET,
+    &arrivals::TARGET,
+    &kept::TARGET,
+    &command::TARGET,
     &answer::TARGET,
     &secret::TARGET,
     &stream::TARGET,

@@ -3,9 +3,11 @@
 mod cli;
 mod commands;
 mod compose;
+mod descriptors;
 mod hints;
 mod lifecycle;
 mod output;
+mod panics;
 mod process_metrics;
 mod runtime;
 mod settings;
@@ -20,6 +22,7 @@ use clap::Parser;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    panics::tell_in(settings::LogEncoding::Console);
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),

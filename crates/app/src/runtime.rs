@@ -1,4 +1,4 @@
-//! What the process itself provides: time, randomness, file descriptors, the async runtime.
+//! What the process itself provides: time, randomness, the async runtime.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -69,19 +69,6 @@ pub(crate) fn full() -> std::io::Result<tokio::runtime::Runtime> {
         .thread_name("fanfare")
         .enable_all()
         .build()
-}
-
-/// Allows as many file descriptors as the system lets us; each connection takes one.
-pub(crate) fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit on open files could not be raised");
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use crate::panics;
 use crate::runtime::SystemClock;
 use crate::settings::{LogEncoding, LogLevel};
 
@@ -23,17 +24,7 @@ pub(crate) fn start(level: LogLevel, encoding: LogEncoding) -> anyhow::Result<()
     };
     let lines = Lines { encoding }.with_filter(level);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines))?;
-    std::panic::set_hook(Box::new(|panic| {
-        // What a panic says may hold what tenants wrote; where it happened is enough to find it.
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(
-            place,
-            "a part of the program panicked, which is a bug; the rest goes on"
-        );
-    }));
+    panics::tell_in(encoding);
     Ok(())
 }
 
@@ -52,17 +43,27 @@ impl<S: Subscriber> Layer<S> for Lines {
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let timestamp = SystemClock
-            .now()
-            .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
-            .to_string();
-        let line = match self.encoding {
-            LogEncoding::Json => json_line(&timestamp, *metadata.level(), fields),
-            LogEncoding::Console => console_line(&timestamp, *metadata.level(), &fields),
-        };
-        // There is nobody to tell when logging fails.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        write_line(self.encoding, *metadata.level(), fields);
     }
+}
+
+/// Writes an error that is not told through `tracing`.
+pub(crate) fn write_error(encoding: LogEncoding, message: &str, values: Map<String, Value>) {
+    let message = message.to_owned();
+    write_line(encoding, Level::ERROR, Fields { message, values });
+}
+
+fn write_line(encoding: LogEncoding, level: Level, fields: Fields) {
+    let timestamp = SystemClock
+        .now()
+        .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        .to_string();
+    let line = match encoding {
+        LogEncoding::Json => json_line(&timestamp, level, fields),
+        LogEncoding::Console => console_line(&timestamp, level, &fields),
+    };
+    // There is nobody to tell when logging fails.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// The Kubernetes client logs answers that it cannot parse, which may be Secrets; and every failed
@@ -79,8 +80,10 @@ fn is_our_crate(name: &str) -> bool {
             | "cluster"
             | "delivery"
             | "domain"
+            | "expr"
             | "outbound"
             | "providers"
+            | "receivers"
             | "server"
             | "standalone"
     )
@@ -185,6 +188,17 @@ mod tests {
             .values
             .insert("address".to_owned(), "two words".into());
         fields
+    }
+
+    #[test]
+    fn every_crate_of_ours_may_speak() {
+        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap();
+        for folder in crates {
+            let name = folder.unwrap().file_name().into_string().unwrap();
+            let is_product = !matches!(&*name, "app" | "testkit");
+            assert_eq!(is_our_crate(&name), is_product, "{name}");
+        }
+        assert!(is_our_crate(module_path!().split("::").next().unwrap()));
     }
 
     #[test]

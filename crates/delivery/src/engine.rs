@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::contained::Contained;
 use crate::dispatch::Dispatcher;
 use crate::duplicates::{DEFAULT_MOST_KEYS, Duplicates};
 use crate::intake::Intake;
@@ -101,7 +102,7 @@ impl Engine {
             store: ports.store.clone(),
             catalog: ports.catalog,
             configured: ports.configured.clone(),
-            objects: ports.objects,
+            objects: Arc::new(Contained(ports.objects)),
             rules: settings.rules,
             tail,
             bell,
@@ -112,11 +113,13 @@ impl Engine {
         stages.spawn(dispatcher.run());
         let worker_parts = Parts {
             store: ports.store.clone(),
-            courier: ports.courier,
+            courier: Arc::new(Contained(ports.courier)),
             clock: ports.clock.clone(),
             random: ports.random,
             policy: settings.policy,
-            notices: ports.notices,
+            notices: ports
+                .notices
+                .map(|notices| Arc::new(Contained(notices)) as Arc<dyn NoticeSink>),
             configured: ports.configured,
             metrics: metrics.clone(),
             limits: settings.limits,

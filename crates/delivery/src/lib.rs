@@ -9,6 +9,7 @@ pub mod intake;
 pub mod store;
 
 mod breaker;
+mod contained;
 mod dispatch;
 mod duplicates;
 mod gate;

@@ -2,16 +2,16 @@
 //!
 //! Everything that can be configured is looked up now, not when the delivery was planned. Notifiers
 //! are kept while neither their Provider nor its Secrets change. No detail that leaves this file
-//! holds a secret, and a panic in a provider type is a failure like any other.
+//! holds a secret, and a panic, wherever during an attempt, is a failure like any other.
 
 mod cache;
 mod watch;
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::ObjectKey;
 use domain::catalog::ProviderEntry;
 use domain::delivery::{Failure, FailureClass, Receipt};
 use domain::notification::{self, CommitStatus, CommitStatusFailure, DropReason};
@@ -151,12 +151,10 @@ impl Courier {
             metadata: self.identities.metadata.as_deref(),
             attempt,
         };
-        let sending = async { built.notifier.notify(notification, &context).await };
-        let sending = AssertUnwindSafe(sending).catch_unwind();
+        let sending = built.notifier.notify(notification, &context);
         let failure = match tokio::time::timeout_at(deadline, sending).await {
-            Ok(Ok(Ok(receipt))) => return Ok(receipt),
-            Ok(Ok(Err(failure))) => failure,
-            Ok(Err(panic)) => panicked(provider, &built.redactor, &*panic),
+            Ok(Ok(receipt)) => return Ok(receipt),
+            Ok(Err(failure)) => failure,
             Err(_) => Failure::new(
                 FailureClass::Unreachable,
                 format!(
@@ -182,7 +180,9 @@ impl domain::ports::Courier for Courier {
         attempt: u32,
     ) -> BoxFuture<'a, Outcome> {
         async move {
-            match self.attempt(delivery, event, attempt).await {
+            let attempt = self.attempt(delivery, event, attempt);
+            let attempt = contained(&delivery.provider, attempt).await;
+            match attempt.unwrap_or_else(|failure| Err(NotSent::Failed(failure))) {
                 Ok(receipt) => Outcome::Delivered(receipt),
                 Err(NotSent::Dropped(reason)) => Outcome::Dropped(reason),
                 Err(NotSent::Failed(failure)) => Outcome::Failed(failure),
@@ -194,7 +194,11 @@ impl domain::ports::Courier for Courier {
 
 impl ProviderCheck for Courier {
     fn check<'a>(&'a self, provider: &'a Arc<ValidProvider>) -> BoxFuture<'a, Result<(), Failure>> {
-        async move { build_once(provider, &*self.secrets).await.map(drop) }.boxed()
+        async move {
+            let building = build_once(provider, &*self.secrets);
+            contained(&provider.key, building).await?.map(drop)
+        }
+        .boxed()
     }
 }
 
@@ -236,8 +240,7 @@ fn build(provider: &Arc<ValidProvider>, secrets: &SecretSet) -> Result<Built, Fa
     let settings = secrets
         .resolve(provider)
         .map_err(|error| refused(error.to_string()))?;
-    let notifier = catch_unwind(AssertUnwindSafe(|| (kind.build)(&settings)))
-        .map_err(|panic| panicked(provider, &redactor, &*panic))?
+    let notifier = (kind.build)(&settings)
         .map_err(|error| refused(format!("provider `{}`: {error}", provider.key)))?;
     for credential in notifier.hidden() {
         redactor.hide(credential.as_bytes());
@@ -311,18 +314,21 @@ fn regate(
     })
 }
 
-/// A panic as a failure of this very message: it would panic again.
-fn panicked(provider: &ValidProvider, redactor: &Redactor, panic: &(dyn Any + Send)) -> Failure {
-    let said = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    let text = format!(
-        "provider type `{}` panicked, which is a bug: {said}",
-        provider.kind
-    );
-    Failure::new(FailureClass::Rejected, clean(redactor, &text))
+/// Makes a panic a failure of this very message: it would panic again.
+///
+/// What a panic says is not kept. It may hold a secret, and not as whole as one must be to be redacted:
+/// the standard library cuts texts that it quotes. The place is in the log.
+async fn contained<T>(
+    provider: &ObjectKey,
+    running: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    let outcome = AssertUnwindSafe(running).catch_unwind().await;
+    outcome.map_err(|_| {
+        let text = format!(
+            "an attempt for provider `{provider}` panicked, which is a bug; the log says where"
+        );
+        Failure::new(FailureClass::Rejected, text)
+    })
 }
 
 /// A text fit for people: without secrets, on one line, not too long. What a destination says goes to

@@ -6,7 +6,6 @@ pub(crate) mod authorization;
 pub(crate) mod basic_pair;
 pub(crate) mod comment;
 pub(crate) mod commit_status;
-pub(crate) mod complaint;
 pub(crate) mod delivery_id;
 pub(crate) mod digest;
 pub(crate) mod fit;

@@ -5,6 +5,7 @@
 //! the moment loses nothing; where there is no room on it, it is said when the end has come.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use domain::ports::{
     Clock, KeepError, KeptCalls, ObjectError, ReconcileRequest, ReconcileRequester,
 };
 use domain::receiver::kept::{KeptCallId, NewKeptCall};
+use futures::FutureExt;
 use tokio::sync::{OnceCell, watch};
 use tokio_util::task::TaskTracker;
 
@@ -196,7 +198,9 @@ impl Bursts {
     }
 
     async fn send(&self, request: &ReconcileRequest) -> Result<(), ObjectError> {
-        let result = self.requester.request(request).await;
+        let requesting = AssertUnwindSafe(self.requester.request(request)).catch_unwind();
+        // Whoever waits for the end of the moment must not wait for ever.
+        let result = requesting.await.unwrap_or_else(|_| broken_off());
         self.metrics.request(match &result {
             Ok(()) => "ok",
             Err(ObjectError::NotFound) => "not_found",

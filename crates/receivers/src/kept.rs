@@ -1,6 +1,7 @@
 //! Calls that were kept because the API server was away: tried again until they succeed or are too
 //! old.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use api::ObjectReference;
 use domain::delivery::retry::later;
 use domain::ports::KeepError;
 use domain::receiver::kept::{CONTENT_LIMIT, KeptCall, next_try};
+use futures::FutureExt;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -95,15 +98,19 @@ impl Hooks {
     /// Tries those that are due.
     pub async fn try_due_calls(&self) -> Result<(), KeepError> {
         for call in self.kept().due_calls(self.clock().now(), BATCH).await? {
-            self.try_call(call).await?;
+            let now = self.clock().now();
+            let trying = AssertUnwindSafe(self.try_call(&call, now)).catch_unwind();
+            // One that panics must not keep those behind it from being tried.
+            let outcome = trying.await.unwrap_or(Some(false));
+            self.settle(&call, outcome, now).await?;
         }
         Ok(())
     }
 
-    async fn try_call(&self, call: KeptCall) -> Result<(), KeepError> {
-        let now = self.clock().now();
+    /// Whether it is done; `None` if nobody wants it any more.
+    async fn try_call(&self, call: &KeptCall, now: Timestamp) -> Option<bool> {
         let found = self.table().get(&call.receiver, now);
-        let outcome = match &found {
+        match &found {
             // Right after a start not every Receiver may be known.
             None if !self.table().is_complete() || now < later(call.accepted_at, GONE) => {
                 Some(false)
@@ -113,7 +120,7 @@ impl Hooks {
             Some(found) if found.receiver.uid != call.receiver_uid => None,
             Some(found) if found.service != Service::Ready => Some(false),
             Some(found) => {
-                let report = match parse(&call) {
+                let report = match parse(call) {
                     Some(Content::Object(object)) => {
                         self.reconciler().run_object(&found.receiver, object).await
                     }
@@ -127,7 +134,15 @@ impl Hooks {
                 };
                 Some(report.unavailable == 0)
             }
-        };
+        }
+    }
+
+    async fn settle(
+        &self,
+        call: &KeptCall,
+        outcome: Option<bool>,
+        now: Timestamp,
+    ) -> Result<(), KeepError> {
         let say = |words: &str| {
             tracing::info!(
                 logger = "receiver-server",

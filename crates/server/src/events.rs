@@ -143,7 +143,7 @@ impl Service for Events {
         let started = Instant::now();
         let handler = self.metrics.handler(request.uri().path());
         let method = request.method().clone();
-        self.metrics.started(&handler);
+        let _under_way = self.metrics.started(&handler);
         let response = self.answer(request).await;
         let size = response.body().size_hint().exact().unwrap_or(0);
         self.metrics.finished(

@@ -108,7 +108,7 @@ impl Service for HookPort {
         let started = Instant::now();
         let handler = self.metrics.handler(ROUTE);
         let method = request.method().clone();
-        self.metrics.started(&handler);
+        let _under_way = self.metrics.started(&handler);
         let reply = self.reply(request).await;
         let size = reply.body().size_hint().exact().unwrap_or(0);
         self.metrics.finished(

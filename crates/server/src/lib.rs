@@ -15,4 +15,4 @@ pub use admin::Admin;
 pub use control::Control;
 pub use events::{Events, EventsSettings};
 pub use hooks::HookPort;
-pub use listener::{BindError, Listener};
+pub use listener::{BindError, CommonRoom, Listener, Room};

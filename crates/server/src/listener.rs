@@ -6,11 +6,13 @@
 use std::future::Future;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -21,11 +23,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::guarded::{Guarded, Progress, Shared};
+
+mod room;
+
+pub use room::{CommonRoom, Room};
 
 /// Time for the head of the first request.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -33,7 +38,7 @@ const FIRST_HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(30);
 /// Greatest size of a request's head, with the slack that the reference's library adds.
 const LONGEST_HEAD: usize = 256 * 1024 + 4096;
-/// Connections at once; beyond it new ones wait in the backlog.
+/// Connections of a port at once, unless it is told otherwise.
 const MOST_CONNECTIONS: usize = 20_000;
 /// How long to wait when the process is out of descriptors.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
@@ -60,6 +65,7 @@ pub trait Service: Send + Sync + 'static {
 /// A bound address.
 pub struct Listener {
     socket: Socket,
+    room: Room,
 }
 
 enum Socket {
@@ -78,9 +84,7 @@ impl Listener {
             None => TcpListener::bind(address).await,
         };
         match bound {
-            Ok(tcp) => Ok(Self {
-                socket: Socket::Tcp(tcp),
-            }),
+            Ok(tcp) => Ok(Self::new(Socket::Tcp(tcp))),
             Err(source) => Err(BindError {
                 address: address.to_owned(),
                 source,
@@ -90,9 +94,19 @@ impl Listener {
 
     /// Serves a Unix socket that is bound already.
     pub fn unix(socket: UnixListener) -> Self {
-        Self {
-            socket: Socket::Unix(socket),
-        }
+        Self::new(Socket::Unix(socket))
+    }
+
+    fn new(socket: Socket) -> Self {
+        let room = CommonRoom::new(0).with(MOST_CONNECTIONS);
+        Self { socket, room }
+    }
+
+    /// Sets how many connections there may be at once, 20,000 otherwise; beyond it new ones wait in
+    /// the backlog.
+    #[must_use]
+    pub fn within(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// The TCP address, with the port that was chosen for `:0`.
@@ -111,10 +125,9 @@ impl Listener {
         grace: Duration,
     ) {
         let connections = TaskTracker::new();
-        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let guard = Arc::new(Shared::default());
         loop {
-            let Ok(permit) = room.clone().acquire_owned().await else {
+            let Some(permit) = self.room.enter().await else {
                 break;
             };
             tokio::select! {
@@ -190,9 +203,12 @@ async fn serve_connection<S: Service>(
         async move {
             // The library reads in large pieces and may take more than its limit.
             let response = if head_length(&request) > LONGEST_HEAD {
-                head_too_large()
+                closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
             } else {
-                service.call(request).await
+                // A panic is the end of this request, not of those beside it; the hook tells of it.
+                let answering = AssertUnwindSafe(service.call(request)).catch_unwind();
+                let panicked = |_| closing(StatusCode::INTERNAL_SERVER_ERROR);
+                answering.await.unwrap_or_else(panicked)
             };
             stepping.step();
             Ok::<_, std::convert::Infallible>(response)
@@ -235,9 +251,10 @@ fn head_length(request: &Request<Incoming>) -> usize {
         .sum()
 }
 
-fn head_too_large() -> Response<Full<Bytes>> {
+/// An answer after which the connection ends.
+fn closing(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response

@@ -95,8 +95,15 @@ impl Metrics {
         "other".to_owned()
     }
 
-    pub(crate) fn started(&self, handler: &str) {
-        self.gauge(handler, 1);
+    /// A request begins; it is under way until what is given is dropped, however it ends.
+    pub(crate) fn started(&self, handler: &str) -> UnderWay {
+        let labels = HandlerLabels {
+            service: "",
+            handler: handler.to_owned(),
+        };
+        let in_flight = self.in_flight.get_or_create_owned(&labels);
+        in_flight.inc();
+        UnderWay { in_flight }
     }
 
     pub(crate) fn finished(
@@ -107,7 +114,6 @@ impl Metrics {
         took: Duration,
         bytes: usize,
     ) {
-        self.gauge(&handler, -1);
         let labels = RequestLabels {
             service: "",
             handler,
@@ -120,13 +126,17 @@ impl Metrics {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.size.get_or_create(&labels).observe(f64::from(bytes));
     }
+}
 
-    fn gauge(&self, handler: &str, by: i64) {
-        let labels = HandlerLabels {
-            service: "",
-            handler: handler.to_owned(),
-        };
-        self.in_flight.get_or_create(&labels).inc_by(by);
+/// A request that has no answer yet. Its connection may break, or it may panic, so that it never gets
+/// one.
+pub(crate) struct UnderWay {
+    in_flight: Gauge,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.in_flight.dec();
     }
 }
 
@@ -141,5 +151,26 @@ fn method_label(method: &Method) -> &'static str {
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_under_way_until_it_ends_however_that_is() {
+        let metrics = Metrics::new(&mut Registry::default(), "event", "/", false);
+        let in_flight = metrics.in_flight.get_or_create_owned(&HandlerLabels {
+            service: "",
+            handler: "/".to_owned(),
+        });
+        let answered = metrics.started("/");
+        let broken = metrics.started("/");
+        assert_eq!(in_flight.get(), 2);
+        drop(broken);
+        assert_eq!(in_flight.get(), 1);
+        drop(answered);
+        assert_eq!(in_flight.get(), 0);
     }
 }

@@ -12,10 +12,11 @@ use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use receivers::Hooks;
 use server::control::ControlSocket;
-use server::{Admin, Control, Events, EventsSettings, HookPort, Listener};
+use server::{Admin, CommonRoom, Control, Events, EventsSettings, HookPort, Listener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::descriptors::{self, Shares};
 use crate::lifecycle::{self, Signals};
 use crate::process_metrics;
 use crate::runtime::{self, SystemClock};
@@ -49,9 +50,9 @@ pub(super) fn execute(
     plan: &Plan<'_>,
     start: impl AsyncFnOnce(&mut Registry) -> anyhow::Result<Running>,
 ) -> anyhow::Result<ExitCode> {
-    runtime::raise_descriptor_limit();
+    let shares = descriptors::shares(plan.arguments.delivery_concurrency);
     let runtime = runtime::full()?;
-    let code = runtime.block_on(serve(plan, start));
+    let code = runtime.block_on(serve(plan, shares, start));
     // Attempts that were abandoned must not hold the process up.
     runtime.shutdown_background();
     code
@@ -111,6 +112,7 @@ impl Ports {
 
 async fn serve(
     plan: &Plan<'_>,
+    shares: Shares,
     start: impl AsyncFnOnce(&mut Registry) -> anyhow::Result<Running>,
 ) -> anyhow::Result<ExitCode> {
     let arguments = plan.arguments;
@@ -146,8 +148,10 @@ async fn serve(
 
     let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
     let grace = lifecycle::REQUEST_GRACE;
-    tasks.spawn(ports.events.serve(events, shutdown.clone(), grace));
-    let listener = ports.webhooks;
+    let common = CommonRoom::new(shares.common);
+    let listener = ports.events.within(common.with(shares.events));
+    tasks.spawn(listener.serve(events, shutdown.clone(), grace));
+    let listener = ports.webhooks.within(common.with(shares.webhooks));
     tasks.spawn(listener.serve(Arc::new(webhooks), shutdown.clone(), grace));
     let stop_trying = shutdown.clone().cancelled_owned();
     tasks.spawn(hooks.clone().try_kept_calls(stop_trying));
@@ -156,13 +160,16 @@ async fn serve(
         is_ready.clone(),
         hooks.clone(),
     ));
-    tasks.spawn(ports.health.serve(probes, shutdown.clone(), grace));
+    let listener = ports.health.within(common.with(shares.health));
+    tasks.spawn(listener.serve(probes, shutdown.clone(), grace));
     if let Some(listener) = ports.metrics {
+        let listener = listener.within(common.with(shares.metrics));
         let metrics = Arc::new(Admin::metrics(engine.handle(), registry));
         tasks.spawn(listener.serve(metrics, shutdown.clone(), grace));
     }
     let commands = Arc::new(Control::new(engine.handle(), Arc::new(SystemClock)));
-    tasks.spawn(Listener::unix(control).serve(commands, shutdown.clone(), grace));
+    let listener = Listener::unix(control).within(common.with(shares.control));
+    tasks.spawn(listener.serve(commands, shutdown.clone(), grace));
     tasks.spawn(background(engine.handle(), shutdown.clone()));
     tasks.close();
 

@@ -3,6 +3,7 @@
 //! destination gets to see is searched.
 
 mod listener;
+mod panics;
 pub(crate) mod places;
 pub(crate) mod plant;
 mod standalone;

@@ -2,6 +2,7 @@
 //! closed connection, memory stays bounded, nothing panics, and good requests are answered all along.
 
 mod answers;
+mod descriptors;
 mod doors;
 mod floods;
 mod requests;

@@ -5,5 +5,6 @@
 mod clock;
 mod every_store;
 mod lanes;
+mod panics;
 mod setting;
 mod sqlite;

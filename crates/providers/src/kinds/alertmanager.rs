@@ -54,13 +54,15 @@ use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use outbound::HttpResponse;
 use serde::Serialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::kind::{Guarantee, Protocol};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::incident::{CAPABILITIES, Ledger, Turn};
 use crate::shared::json_post::json_post;
-use crate::shared::{address, answer, authorization};
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
+use crate::shared::{address, authorization};
+use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 use open::{Firing, Open};
 
@@ -185,14 +187,12 @@ fn print(time: Option<Timestamp>) -> String {
 
 /// Alertmanager answers nothing at all; what stands before it may say 200 and mean no.
 fn judge(response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-    let said = answer::success(response, clock, "Alertmanager")?;
-    let is_error = answer::text(&said, "status") == Some("error");
-    let reasons = answer::texts(&said, &["errorType", "error", "errors"]);
-    if !is_error && reasons.is_empty() {
-        return Ok(());
-    }
-    let reason = format!("Alertmanager refused the alert: {}", reasons.join(": "));
-    Err(classify::refused(response.status, &reason))
+    answer::judge(response, clock, KIND.title, |said: Value| {
+        let reasons = answer::texts(&said, &["errorType", "error", "errors"]);
+        let is_error = answer::text(&said, "status") == Some("error");
+        let without_reason = || Complaint::of(&["error".to_owned()]).filter(|_| is_error);
+        Complaint::of(&reasons).or_else(without_reason)
+    })
 }
 
 impl Notifier for Alertmanager {

@@ -38,13 +38,15 @@ use http::HeaderValue;
 use http::header::ACCEPT;
 use outbound::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::kind::{Guarantee, Protocol};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::json_post::json_post;
 use crate::shared::truncate::{self, Unit};
-use crate::shared::{address, answer, incident};
-use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings, classify};
+use crate::shared::{address, incident};
+use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "datadog",
@@ -176,19 +178,13 @@ impl OneRequest for Datadog {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        let said = answer::success(response, clock, "Datadog").map_err(|failure| Failure {
+        let judged = answer::judge(response, clock, KIND.title, |said: Value| {
+            Complaint::of(&answer::texts(&said, &["errors", "error"]))
+        });
+        judged.map_err(|failure| Failure {
             retry_after: failure.retry_after.or_else(|| reset(&failure, response)),
             ..failure
-        })?;
-        let errors = answer::texts(&said, &["errors", "error"]);
-        if errors.is_empty() {
-            return Ok(());
-        }
-        let reason = format!(
-            "Datadog took the event and refused it: {}",
-            errors.join("; ")
-        );
-        Err(classify::refused(response.status, &reason))
+        })
     }
 }
 

@@ -43,7 +43,7 @@ use self::card::Message;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
-use crate::shared::complaint::{self, Complaint};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
@@ -99,7 +99,7 @@ impl OneRequest for GoogleChat {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock, KIND.title, Answer::complaint)
+        answer::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

@@ -43,7 +43,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
-use crate::shared::complaint::{self, Complaint};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::{json_post, json_size};
 use crate::shared::mentions;
@@ -101,7 +101,7 @@ impl OneRequest for Lark {
         let reset = response.headers.get("x-ogw-ratelimit-reset");
         let reset = reset.and_then(|value| value.to_str().ok()?.parse().ok());
         let reset = reset.map(Duration::from_secs);
-        complaint::judge(response, clock, KIND.title, |answer: Answer| {
+        answer::judge(response, clock, KIND.title, |answer: Answer| {
             answer.complaint(reset)
         })
     }

@@ -41,7 +41,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
-use crate::shared::complaint::{self, Complaint};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::fit::Limits;
 use crate::shared::json_post::json_post;
 use crate::shared::mentions;
@@ -110,7 +110,7 @@ impl OneRequest for Mattermost {
         if response.status.is_success() && response.body.trim_ascii() == b"ok" {
             return Ok(());
         }
-        complaint::judge(response, clock, KIND.title, Answer::complaint)
+        answer::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

@@ -49,9 +49,9 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
+use crate::shared::answer::{self, Complaint};
 use crate::shared::authorization;
 use crate::shared::basic_pair;
-use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::{json_post, json_size};
 use crate::shared::title::title;
@@ -187,7 +187,7 @@ impl OneRequest for Ntfy {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock, KIND.title, Answer::complaint)
+        answer::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

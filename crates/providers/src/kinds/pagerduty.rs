@@ -47,10 +47,11 @@ use serde_json::Value;
 use url::Url;
 
 use crate::kind::{Guarantee, Protocol};
+use crate::shared::address;
+use crate::shared::answer::{self, Complaint};
 use crate::shared::incident::{CAPABILITIES, Ledger, Turn};
 use crate::shared::json_post::json_post;
-use crate::shared::{address, answer};
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
+use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 pub(crate) const KIND: ProviderKind = ProviderKind {
     name: "pagerduty",
@@ -117,18 +118,16 @@ impl PagerDuty {
         context: &AttemptContext<'_>,
     ) -> Result<(HttpResponse, Value), Failure> {
         let response = context.send(json_post(url, body)?).await?;
-        let said = answer::success(&response, context.clock, "PagerDuty")
-            .map_err(|failure| judge_refusal(failure, &response))?;
-        // The answer to a success has the status `success`.
-        let status = answer::text(&said, "status").unwrap_or("success");
-        if status == "success" {
-            return Ok((response, said));
+        let read = answer::read(&response, context.clock, KIND.title, |said: Value| {
+            // The answer to a success has the status `success`.
+            let is_error = answer::text(&said, "status")? != "success";
+            let reasons = answer::texts(&said, &["status", "message", "errors"]);
+            Complaint::of(&reasons).filter(|_| is_error)
+        });
+        match read {
+            Ok(said) => Ok((response, said)),
+            Err(failure) => Err(judge_refusal(failure, &response)),
         }
-        let mut reasons = answer::texts(&said, &["message", "errors"]);
-        reasons.insert(0, status.to_owned());
-        let reason = format!("PagerDuty refused the event: {}", reasons.join(": "));
-        let failure = classify::refused(response.status, &reason);
-        Err(judge_refusal(failure, &response))
     }
 
     /// Opens the alert of a failing object; gives all keys that are open then.

@@ -43,12 +43,14 @@ use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use outbound::{HttpRequest, HttpResponse};
+use serde_json::Value;
 use url::Url;
 
 use crate::kind::{Guarantee, Protocol};
+use crate::shared::address;
+use crate::shared::answer::{self, Complaint};
 use crate::shared::incident::CAPABILITIES;
-use crate::shared::{address, answer};
-use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings, classify};
+use crate::{AttemptContext, ConfigError, Notifier, ProviderKind, ProviderSettings};
 
 use dsn::Dsn;
 use limits::Category;
@@ -120,7 +122,13 @@ impl Sentry {
 }
 
 fn judge(response: &HttpResponse, category: Category, clock: &dyn Clock) -> Result<(), Failure> {
-    let said = answer::success(response, clock, "Sentry").map_err(|mut failure| {
+    let judged = answer::judge(response, clock, KIND.title, |said: Value| {
+        // Who takes an event gives its id.
+        let is_taken = answer::text(&said, "id").is_some();
+        let reasons = answer::texts(&said, &["detail", "error", "errors", "causes"]);
+        Complaint::of(&reasons).filter(|_| !is_taken)
+    });
+    judged.map_err(|mut failure| {
         if failure.class == FailureClass::Throttled {
             let asked = limits::longest(&response.headers, category);
             failure.retry_after = asked.max(failure.retry_after);
@@ -130,14 +138,7 @@ fn judge(response: &HttpResponse, category: Category, clock: &dyn Clock) -> Resu
             failure.detail = format!("{}; Sentry says: {reason}", failure.detail);
         }
         failure
-    })?;
-    // Who takes an event gives its id.
-    let reasons = answer::texts(&said, &["detail", "error", "errors", "causes"]);
-    if answer::text(&said, "id").is_some() || reasons.is_empty() {
-        return Ok(());
-    }
-    let reason = format!("Sentry refused the event: {}", reasons.join("; "));
-    Err(classify::refused(response.status, &reason))
+    })
 }
 
 impl Notifier for Sentry {

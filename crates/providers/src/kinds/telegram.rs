@@ -45,7 +45,7 @@ use super::slack::CHAT;
 use crate::classify;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
-use crate::shared::complaint::{self, Complaint};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::json_post::json_post;
 use crate::{ConfigError, Notifier, OneRequest, ProviderKind, ProviderSettings};
 
@@ -167,7 +167,7 @@ impl OneRequest for Telegram {
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
         let now = clock.now();
-        complaint::judge(response, clock, KIND.title, |answer: Answer| {
+        answer::judge(response, clock, KIND.title, |answer: Answer| {
             let class = answer.class(response, now);
             answer.complaint(class)
         })
@@ -231,7 +231,7 @@ impl Answer {
         let moved = moved.map(|id| format!("; set spec.channel to {id}"));
         Some(Complaint {
             class,
-            retry_after: self.parameters.retry_after.and_then(complaint::seconds),
+            retry_after: self.parameters.retry_after.and_then(answer::seconds),
             reason: self.description + &moved.unwrap_or_default(),
         })
     }

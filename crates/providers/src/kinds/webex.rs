@@ -44,8 +44,8 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
+use crate::shared::answer::{self, Complaint};
 use crate::shared::authorization;
-use crate::shared::complaint::{self, Complaint};
 use crate::shared::fit::{self, Fitted, Limits};
 use crate::shared::json_post::json_post;
 use crate::shared::mentions;
@@ -149,7 +149,7 @@ impl OneRequest for Webex {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock, KIND.title, Answer::complaint)
+        answer::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 

@@ -48,7 +48,7 @@ use url::Url;
 use super::slack::CHAT;
 use crate::kind::{Guarantee, Protocol};
 use crate::shared::address;
-use crate::shared::complaint::{self, Complaint};
+use crate::shared::answer::{self, Complaint};
 use crate::shared::fit::Limits;
 use crate::shared::truncate::{self, Unit};
 use crate::shared::{basic_pair, markdown_post, mentions};
@@ -162,7 +162,7 @@ impl OneRequest for Zulip {
     }
 
     fn judge(&self, response: &HttpResponse, clock: &dyn Clock) -> Result<(), Failure> {
-        complaint::judge(response, clock, KIND.title, Answer::complaint)
+        answer::judge(response, clock, KIND.title, Answer::complaint)
     }
 }
 
@@ -217,7 +217,7 @@ impl Answer {
         };
         Some(Complaint {
             class,
-            retry_after: self.retry_after.and_then(complaint::seconds),
+            retry_after: self.retry_after.and_then(answer::seconds),
             reason: self.msg,
         })
     }

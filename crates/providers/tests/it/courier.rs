@@ -335,9 +335,10 @@ fn odd(odd: Odd) -> Bench {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_failure_and_its_words_are_redacted() {
+async fn a_panic_is_a_failure_and_none_of_its_words_are_told() {
+    // Half a token is what the standard library quotes of one that it was asked to cut in two.
     let bench = odd(Odd(|| {
-        async { panic!("index out of range, token xoxb-do-not-show") }.boxed()
+        async { panic!("byte index 9 is out of bounds of `xoxb-do-not`[...]") }.boxed()
     }));
     for _ in 0..2 {
         let outcome = bench.send(&event()).await;
@@ -347,7 +348,7 @@ async fn a_panic_is_a_failure_and_its_words_are_redacted() {
         assert_eq!(failure.class, FailureClass::Rejected);
         assert_eq!(
             failure.detail,
-            "provider type `slack` panicked, which is a bug: index out of range, token *****"
+            "an attempt for provider `apps/target` panicked, which is a bug; the log says where"
         );
     }
 }

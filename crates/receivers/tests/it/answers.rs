@@ -145,6 +145,54 @@ async fn a_call_is_kept_while_the_api_is_away_and_tried_until_it_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_panics_is_kept_and_its_object_can_be_asked_again() {
+    let setting = Setting::new(&spec(&one()));
+    let outside = &setting.outside;
+    outside.panic_for("app", 2);
+    assert_eq!(setting.call(github("push", "1", BODY)).await, 202);
+    // Covered by the end of the moment, which panics as well.
+    assert_eq!(setting.call(github("push", "2", BODY)).await, 200);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(setting.call(github("push", "3", BODY)).await, 200);
+    assert_eq!(outside.requested(), ["app"]);
+    setting.hooks.finish().await;
+    {
+        let kept = outside.kept.lock().unwrap();
+        assert_eq!(kept.len(), 2);
+        assert!(!format!("{kept:?}").contains(TOKEN), "{kept:?}");
+    }
+    setting.clock.advance(Duration::from_secs(10));
+    setting.hooks.try_due_calls().await.unwrap();
+    setting.hooks.finish().await;
+    assert!(outside.kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_call_that_panics_does_not_stop_those_behind_it() {
+    let mut filtered = spec(&json!([
+        {"kind": "GitRepository", "name": "app"}, {"kind": "GitRepository", "name": "other"},
+    ]));
+    filtered["resourceFilter"] = json!("has(res.metadata)");
+    let setting = Setting::new(&filtered);
+    let outside = &setting.outside;
+    outside.is_away.store(true, Ordering::Relaxed);
+    for delivery in ["1", "2"] {
+        assert_eq!(setting.call(github("push", delivery, BODY)).await, 202);
+    }
+    outside.is_away.store(false, Ordering::Relaxed);
+    outside.panic_for("the read of app", 1);
+    setting.clock.advance(Duration::from_secs(5));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    setting.hooks.try_due_calls().await.unwrap();
+    let attempts: Vec<u32> = {
+        let kept = outside.kept.lock().unwrap();
+        kept.values().map(|(_, attempts)| *attempts).collect()
+    };
+    assert_eq!(attempts, [1], "the first waits, the second is done");
+    assert_eq!(outside.requested(), ["app", "other"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_is_too_large_to_be_kept_is_refused_for_now() {
     let mut filtered = spec(&one());
     filtered["resourceFilter"] = json!("true");

@@ -37,6 +37,8 @@ pub(crate) struct Outside {
     pub(crate) keeps: AtomicUsize,
     pub(crate) kept: Mutex<BTreeMap<u64, (NewKeptCall, u32)>>,
     pub(crate) missing: Vec<String>,
+    /// Objects whose request, or `the read of` which, panics so many times.
+    pub(crate) panics: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Outside {
@@ -45,6 +47,20 @@ impl Outside {
             Err(ObjectError::Unavailable("connection refused".to_owned()))
         } else {
             Ok(())
+        }
+    }
+
+    pub(crate) fn panic_for(&self, object: &str, times: usize) {
+        self.panics.lock().unwrap().insert(object.to_owned(), times);
+    }
+
+    fn panic_if_due(&self, name: &str) {
+        let mut panics = self.panics.lock().unwrap();
+        let is_due = panics.get_mut(name).filter(|left| **left > 0);
+        if let Some(left) = is_due {
+            *left -= 1;
+            drop(panics);
+            panic!("{TOKEN}");
         }
     }
 
@@ -63,6 +79,7 @@ impl Resources for Outside {
         object: &'a ObjectReference,
     ) -> BoxFuture<'a, Result<Arc<Value>, ObjectError>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        self.panic_if_due(&format!("the read of {}", object.name));
         let found = self.check().and_then(|()| {
             if self.missing.contains(&object.name) {
                 return Err(ObjectError::NotFound);
@@ -107,6 +124,7 @@ impl ReconcileRequester for Outside {
         async move {
             // Long enough for others to come in between.
             tokio::time::sleep(Duration::from_millis(5)).await;
+            self.panic_if_due(&request.object.name);
             self.check()?;
             if self.missing.contains(&request.object.name) {
                 return Err(ObjectError::NotFound);

@@ -22,6 +22,7 @@ impl SenderCheck for Doorkeeper {
             "good" => Ok(()),
             "stranger" => Err(SenderRefused::NotAllowed),
             "busy" => Err(SenderRefused::Undecided),
+            "fatal" => panic!("{token:?} is too much"),
             _ => Err(SenderRefused::Unknown),
         };
         future::ready(verdict).boxed()
@@ -76,5 +77,19 @@ async fn a_sender_without_a_token_is_refused_before_its_body_is_read() {
     let answer = port.exchange(request, false).await.unwrap();
     assert_eq!(answer.status, 401);
     assert_eq!(doorkeeper.asked.load(Ordering::Relaxed), 0);
+    port.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_panics_is_answered_and_the_next_one_as_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = Port::start_only_from(&directory, Arc::new(Doorkeeper::default())).await;
+    for number in 0..3 {
+        let answer = post(&port, Some("Bearer fatal"), &event("a", "b")).await;
+        assert_eq!((answer.status, &*answer.body), (500, ""));
+        assert_eq!(answer.headers["connection"], "close");
+        let good = post(&port, Some("Bearer good"), &event("a", &number.to_string())).await;
+        assert_eq!(good.status, 202);
+    }
     port.stop().await;
 }
