@@ -181,16 +181,21 @@ async fn disturb(
                 operations: vec![Operation::Sync],
                 action: Action::Fail(Errno::Io),
                 skip: dice.below(5),
-                times: 1 + dice.below(3),
+                // Some for as long as the process lives: the next one finds what was never synced, and
+                // what no sync that it makes would write.
+                times: dice.pick(&[1, 3, u64::MAX]).copied().unwrap_or(1),
                 suffix: "",
             };
             control.set(0, &rule)?;
             tokio::time::sleep(pause(&mut dice)).await;
         }
         let has_ended = process.ended()?.is_some();
-        if number < script.kills || has_ended {
+        let is_killed = number < script.kills || has_ended;
+        if is_killed {
             process.kill().await?;
-            control.clear(0)?;
+        }
+        control.clear(0)?;
+        if is_killed {
             process = host.start().await?;
         }
     }

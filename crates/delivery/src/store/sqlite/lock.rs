@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ use crate::store::open::OpenError;
 /// Name of the lock file in the data directory. It stays when the process ends; what counts is the
 /// lock on it, which the system drops with the process.
 const FILE: &str = "lock";
+
+/// Bytes that are written again at a time.
+const PIECE: u64 = 1 << 20;
 
 /// How often a held lock is tried again.
 const POLL: Duration = Duration::from_millis(20);
@@ -54,6 +57,27 @@ pub(super) fn sync_file(path: &Path) -> io::Result<()> {
         Ok(file) => file.sync_all(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// The same for a file that counts because it is read, although a sync of it may have failed. The
+/// system takes what such a sync was for as written, so no later one writes it: it is written again
+/// first, each byte where it is.
+pub(super) fn rewrite_file(path: &Path) -> io::Result<()> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let (mut piece, mut offset) = (Vec::new(), 0);
+    loop {
+        piece.clear();
+        let read = (&file).take(PIECE).read_to_end(&mut piece)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&piece, offset)?;
+        offset += PIECE;
     }
 }
 
@@ -126,5 +150,28 @@ fn inaccessible(path: &Path, source: io::Error) -> OpenError {
     OpenError::Inaccessible {
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_again_is_the_same_file_with_the_same_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        rewrite_file(&path).unwrap();
+        assert!(!path.exists());
+        let more_than_one_piece = usize::try_from(PIECE).unwrap() + 7;
+        for length in [0, 7, more_than_one_piece] {
+            let content: Vec<u8> = (0..=250).cycle().take(length).collect();
+            std::fs::write(&path, &content).unwrap();
+            let kept = File::open(&path).unwrap();
+            rewrite_file(&path).unwrap();
+            let mut seen = Vec::new();
+            (&kept).read_to_end(&mut seen).unwrap();
+            assert!(seen == content, "{length}");
+        }
     }
 }

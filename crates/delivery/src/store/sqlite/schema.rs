@@ -104,9 +104,10 @@ pub(super) fn open(directory: &Path) -> Result<Connection, OpenError> {
         create(directory, &path)?;
     }
     // A process that was killed may have left what it had written and not synced. It is read, so it
-    // counts, and what counts must survive a power cut.
+    // counts, and what counts must survive a power cut. Pages of the database whose sync failed are
+    // in the log still, from which they will be written again.
     lock::sync_file(&path)
-        .and_then(|()| lock::sync_file(&with_suffix(&path, "-wal")))
+        .and_then(|()| lock::rewrite_file(&with_suffix(&path, "-wal")))
         .map_err(|source| OpenError::Inaccessible {
             path: path.clone(),
             source,

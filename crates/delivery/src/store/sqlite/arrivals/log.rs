@@ -70,12 +70,13 @@ impl Log {
         let path = directory.join(FILE);
         let mut file = lock::open_file(&path)?;
         let mut bytes = Vec::new();
-        // A file that is longer was not written by us. What is read counts from now on, so it is synced,
-        // also if a process that was killed did not come to that, and so is the name of a new file.
+        // A file that is longer was not written by us. What is read counts from now on, so it is written
+        // again and synced, also if a process that was killed did not come to that or failed to, and so
+        // is the name of a new file.
         (&mut file)
             .take(2 * HARD)
             .read_to_end(&mut bytes)
-            .and_then(|_| file.sync_all())
+            .and_then(|_| lock::rewrite_file(&path))
             .and_then(|()| lock::sync_directory(directory))
             .map_err(|source| OpenError::Inaccessible { path, source })?;
         let mut log = Self {
