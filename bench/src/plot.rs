@@ -24,6 +24,8 @@ pub(crate) enum Colour {
     OursAsWell,
     /// What the machine can do.
     Floor,
+    /// What the machine can do when it has to sync.
+    FloorToo,
     /// Alertmanager.
     Peer,
     /// Alertmanager, in a second case.
@@ -119,6 +121,11 @@ fn latency(figures: &Figures<'_>) -> Option<Picture> {
     };
     let series: Vec<Series> = [
         line("bare 202 server", Colour::Floor, "floors/bare-202/at-5000"),
+        line(
+            "server that only syncs",
+            Colour::FloorToo,
+            "floors/synced-202/at-5000",
+        ),
         line("healthy destination", Colour::Ours, "accept-5000/healthy"),
         line("it hangs", Colour::OursToo, "accept-5000/hanging"),
         line("it takes 1 s", Colour::OursAsWell, "accept-5000/slow-1s"),

@@ -8,11 +8,12 @@ use super::Colour;
 pub(crate) const WIDTH: f64 = 760.0;
 
 /// Colours for light and dark backgrounds, told apart also by those who see few colours.
-const COLOURS: [(Colour, &str, &str, &str); 6] = [
+const COLOURS: [(Colour, &str, &str, &str); 7] = [
     (Colour::Ours, "a", "#1f6feb", "#6cb0ff"),
     (Colour::OursToo, "b", "#0b7a53", "#4fd1a1"),
     (Colour::OursAsWell, "c", "#7a3fc4", "#c09bff"),
     (Colour::Floor, "d", "#6e7781", "#9aa4ae"),
+    (Colour::FloorToo, "g", "#8a7a1f", "#d8c45a"),
     (Colour::Peer, "e", "#c2570c", "#ff9d57"),
     (Colour::PeerToo, "f", "#b3261e", "#ff8f86"),
 ];

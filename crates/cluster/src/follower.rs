@@ -9,7 +9,7 @@ use domain::ports::KindDirectory;
 use domain::receiver::ReceiverRules;
 use futures::future::BoxFuture;
 use kube::runtime::watcher;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -67,7 +67,11 @@ pub(crate) enum Input {
     Receivers(Change<Arc<ReceiverRecord>>),
     Secret(ObjectKey),
     /// From whoever looks at Receivers, to be handed out with everything else.
-    Served(Vec<ReceiverUpdate>),
+    Served {
+        updates: Vec<ReceiverUpdate>,
+        /// Told when they have been handed out.
+        in_force: oneshot::Sender<()>,
+    },
 }
 
 /// Follows the objects of a cluster.
@@ -131,6 +135,10 @@ impl Follower {
             }
             if !update.is_empty() {
                 apply(update).await;
+            }
+            for in_force in effects.in_force.drain(..) {
+                // Whoever found it may be gone.
+                let _ = in_force.send(());
             }
         }
     }
@@ -236,7 +244,10 @@ fn note(world: &mut World, input: Input, effects: &mut Effects) {
         Input::Providers(change) => world.note_providers(change, effects),
         Input::Alerts(change) => world.note_alerts(change, effects),
         Input::Receivers(change) => world.note_receivers(change, effects),
-        Input::Served(updates) => effects.served.extend(updates),
+        Input::Served { updates, in_force } => {
+            effects.served.extend(updates);
+            effects.in_force.push(in_force);
+        }
         Input::Secret(key) => world.note_secret(&key, effects),
     }
 }

@@ -17,7 +17,7 @@ use domain::ports::{Clock, SecretReader as _};
 use domain::receiver::PathDigest;
 use domain::receiver::status::path_from_secret;
 use futures::StreamExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::Client;
@@ -160,8 +160,12 @@ impl Keeper {
             updates.push(ReceiverUpdate::AllKnown);
         }
         if !updates.is_empty() {
+            let (in_force, is_in_force) = oneshot::channel();
+            let served = Input::Served { updates, in_force };
             // The follower is gone only when all is being shut down.
-            let _ = self.parts.inputs.send(Input::Served(updates)).await;
+            let _ = self.parts.inputs.send(served).await;
+            // Whoever reads a path in the status may call it at once.
+            let _ = is_in_force.await;
         }
         let is_leader = *self.parts.is_leader.borrow_and_update();
         let now = self.parts.clock.now();

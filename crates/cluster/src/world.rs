@@ -11,6 +11,7 @@ use domain::catalog::ProviderEntry;
 use domain::ports::KindDirectory;
 use domain::{CatalogSnapshot, ValidAlert, ValidProvider, Validated};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::object::{Observed, RawObject};
 use crate::receivers::ReceiverUpdate;
@@ -63,6 +64,8 @@ pub(crate) struct Effects {
     pub(crate) receivers: BTreeSet<ObjectKey>,
     /// What whoever looks at Receivers found.
     pub(crate) served: Vec<ReceiverUpdate>,
+    /// Who wants to know when that has been handed out.
+    pub(crate) in_force: Vec<oneshot::Sender<()>>,
     /// Anything at all is different.
     pub(crate) world: bool,
 }
