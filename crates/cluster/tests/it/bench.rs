@@ -31,6 +31,8 @@ pub(crate) struct Bench {
     looks: Arc<Looks>,
     updates: Arc<Mutex<Vec<Vec<ObjectKey>>>>,
     served: Arc<Mutex<Vec<String>>>,
+    /// How long it takes to put an update in force.
+    applying: Arc<Mutex<Duration>>,
     task: JoinHandle<()>,
 }
 
@@ -72,6 +74,8 @@ impl Bench {
         };
         let served: Arc<Mutex<Vec<_>>> = Arc::default();
         let (seen, swapped, noted) = (updates.clone(), catalog.clone(), served.clone());
+        let applying: Arc<Mutex<Duration>> = Arc::default();
+        let takes = applying.clone();
         let apply = move |update: Update| {
             let is_planned = update.catalog.is_some();
             if let Some(snapshot) = update.catalog {
@@ -85,7 +89,12 @@ impl Bench {
             if is_planned || !update.changed.is_empty() {
                 seen.lock().unwrap().push(update.changed);
             }
-            futures::future::ready(()).boxed()
+            let takes = *takes.lock().unwrap();
+            if takes.is_zero() {
+                futures::future::ready(()).boxed()
+            } else {
+                tokio::time::sleep(takes).boxed()
+            }
         };
         let running = cluster.run(companions, futures::future::pending(), apply);
         Self {
@@ -97,6 +106,7 @@ impl Bench {
             looks,
             updates,
             served,
+            applying,
             task: tokio::spawn(running),
         }
     }
@@ -105,6 +115,11 @@ impl Bench {
     pub(crate) async fn pass(&self, time: Duration) {
         self.clock.advance(time);
         tokio::time::sleep(time).await;
+    }
+
+    /// From now on it takes so long to put an update in force.
+    pub(crate) fn applying_takes(&self, time: Duration) {
+        *self.applying.lock().unwrap() = time;
     }
 
     /// How often something was put in force.

@@ -113,6 +113,20 @@ async fn alerts_do_not_need_receivers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_path_is_told_only_when_it_is_answered() {
+    let kube = small();
+    let bench = Bench::start(&kube);
+    bench.pass(SOON).await;
+    let path = status(&kube, "hook")["webhookPath"].clone();
+    bench.applying_takes(Duration::from_mins(1));
+    kube.apply(SECRETS, token("bmV3"));
+    bench.pass(SOON).await;
+    assert_eq!(status(&kube, "hook")["webhookPath"], path);
+    bench.pass(Duration::from_mins(1)).await;
+    assert_ne!(status(&kube, "hook")["webhookPath"], path);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rotated_a_missing_and_a_returning_secret_are_noticed() {
     let kube = small();
     let bench = Bench::start(&kube);
